@@ -1,0 +1,1 @@
+"""The notebook side: magics, the cell bridge, the Farcell kernel."""

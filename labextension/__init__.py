@@ -1,0 +1,1 @@
+"""The JupyterLab sidebar and its Jupyter Server half."""

@@ -1,0 +1,1 @@
+"""Named, versioned trees of files; not built yet."""

@@ -1,1 +1,16 @@
-"""The JupyterLab sidebar and its Jupyter Server half."""
+"""The JupyterLab sidebar (TypeScript, in `src/`) and its Jupyter Server half."""
+
+from typing import Any
+
+
+def _jupyter_labextension_paths() -> list[dict[str, str]]:
+    return [{"src": "static", "dest": "farcell"}]
+
+
+def _jupyter_server_extension_points() -> list[dict[str, Any]]:
+    from .server import FarcellExtension
+
+    return [{"module": "farcell.labextension.server", "app": FarcellExtension}]
+
+
+__all__ = ["_jupyter_labextension_paths", "_jupyter_server_extension_points"]

@@ -1,0 +1,1 @@
+"""The far side and the way to it: types, wire, client, gateway, scheduler, ledger, spawners, agent."""

@@ -1,0 +1,56 @@
+"""The types that client, gateway and agent share: frozen values, each with one JSON form (`json_form`)."""
+
+from .gpus import GIB, GpuTable, GpuType, default_table
+from .identifiers import ExecuteId, GatewayId, LeaseId, SessionId, UserId
+from .image import Image
+from .json_form import from_json, to_json
+from .lease import CellRecord, EndReason, Lease, LeaseState
+from .money import NANOS_PER_DOLLAR, Nanos, format_dollars
+from .offer import Device, Isolation, Offer, device_label
+from .request import Choice, Request
+from .session import (
+    IdleReport,
+    QueuePlace,
+    Session,
+    SessionKey,
+    SessionSettings,
+    SessionSpec,
+    SessionState,
+    Signal,
+)
+
+__all__ = [
+    "GIB",
+    "NANOS_PER_DOLLAR",
+    "CellRecord",
+    "Choice",
+    "Device",
+    "EndReason",
+    "ExecuteId",
+    "GatewayId",
+    "GpuTable",
+    "GpuType",
+    "IdleReport",
+    "Image",
+    "Isolation",
+    "Lease",
+    "LeaseId",
+    "LeaseState",
+    "Nanos",
+    "Offer",
+    "QueuePlace",
+    "Request",
+    "Session",
+    "SessionId",
+    "SessionKey",
+    "SessionSettings",
+    "SessionSpec",
+    "SessionState",
+    "Signal",
+    "UserId",
+    "default_table",
+    "device_label",
+    "format_dollars",
+    "from_json",
+    "to_json",
+]

@@ -1,0 +1,141 @@
+"""Sessions: a user's named environments, and what is told about them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+from typing import Annotated, Any
+
+from msgspec import Meta
+
+from .identifiers import LeaseId, SessionId
+from .image import Image
+from .lease import Lease
+from .request import Request
+
+Seconds = Annotated[float, Meta(gt=0)]
+Name = Annotated[str, Meta(min_length=1, max_length=200)]
+
+
+class SessionState(Enum):
+    """Where a session is in its life.
+
+    Until snapshots exist, `STOPPED` stands for *hibernated*: no container, no variables.
+    """
+
+    QUEUED = "queued"
+    STARTING = "starting"
+    IDLE = "idle"
+    BUSY = "busy"
+    STOPPING = "stopping"
+    STOPPED = "stopped"
+    LOST = "lost"
+
+    @property
+    def has_container(self) -> bool:
+        return self in (SessionState.STARTING, SessionState.IDLE, SessionState.BUSY, SessionState.STOPPING)
+
+
+@dataclass(frozen=True, slots=True)
+class SessionKey:
+    """What finds a session of a user again: the notebook (`path` on `machine`) and the session's name in it.
+
+    Without a notebook path, `path` is the kernel's connection file and `ephemeral` is true: such a session
+    belongs to one kernel process and ends with it.
+    """
+
+    machine: str
+    path: str
+    name: Name
+    ephemeral: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SessionSettings:
+    """`idle_s`: idle seconds until the warning. `busy_cap_s`: a busy session's longest lease."""
+
+    idle_s: Seconds = 300.0
+    busy_cap_s: Seconds = 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class SessionSpec:
+    """The body of ``POST /farcell/v1/sessions``."""
+
+    key: SessionKey
+    request: Request
+    settings: SessionSettings = field(default_factory=SessionSettings)
+    image: Image = field(default_factory=Image)
+
+
+@dataclass(frozen=True, slots=True)
+class QueuePlace:
+    """`place` counts from 1 among those who wait for the same; `expected_wait_s` is None when unknown."""
+
+    place: int
+    reason: str
+    expected_wait_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """One idle signal: its name, whether it says *busy*, what was measured, and for how long it is quiet."""
+
+    name: str
+    busy: bool
+    value: str
+    quiet_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class IdleReport:
+    """`stops_in_s` is None while nothing counts down; once warned, `unsaved` names what a stop would lose."""
+
+    idle_s: float = 0.0
+    stops_in_s: float | None = None
+    warned: bool = False
+    unsaved: tuple[str, ...] = ()
+    signals: tuple[Signal, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A session as the gateway tells it to its owner. `lease` is the current one, or the last."""
+
+    id: SessionId
+    owner: str
+    key: SessionKey
+    request: Request
+    state: SessionState
+    created_at: datetime
+    settings: SessionSettings = field(default_factory=SessionSettings)
+    image: Image = field(default_factory=Image)
+    lease: Lease | None = None
+    queue: QueuePlace | None = None
+    idle: IdleReport | None = None
+    cost_nanos: int = 0
+
+    @property
+    def name(self) -> str:
+        return self.key.name
+
+    @property
+    def label(self) -> str:
+        return self.lease.label if self.lease else str(self.request)
+
+    @property
+    def lease_id(self) -> LeaseId | None:
+        return self.lease.id if self.lease else None
+
+    def facts(self) -> dict[str, Any]:
+        """What a list of sessions shows beside the stored fields; JSON-able."""
+        lease = self.lease
+        return {
+            "name": self.name,
+            "path": self.key.path,
+            "label": self.label,
+            "price_nanos_per_s": lease.price_nanos_per_s if lease else None,
+            "simulated": bool(lease and lease.simulated),
+            "started_at": lease.ready_at.isoformat() if lease and lease.ready_at else None,
+        }

@@ -1,0 +1,98 @@
+"""The spawner contract: four verbs over one kind of place.
+
+A spawner keeps no state: what it says is read from the place itself each time, so that a gateway which was
+killed at any moment finds its containers again. It opens no port: the agent inside dials the gateway. The
+gateway calls every verb on its event loop and expects it not to block; what blocks inside runs in an executor
+of the spawner's own. All verbs may be called at the same time and in any order. The same suite of tests runs
+against every spawner (``tests/contract/test_spawners.py``).
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import ClassVar
+
+from ..api import Device, GatewayId, GpuTable, Image, LeaseId, Offer, SessionId
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerSpec:
+    """What the gateway wants started.
+
+    `folder` is the lease's folder on the gateway's machine (mode 0700, it exists): the spawner puts the
+    container's home, working folder and log there, and hands the agent `socket`, the unix socket on which the
+    gateway listens, and `token` in a file that only the agent can read. `cache` is a folder that the owner's
+    containers share for what can be made again (fonts, compiled kernels, downloads).
+    """
+
+    gateway_id: GatewayId
+    session_id: SessionId
+    lease_id: LeaseId
+    owner: str
+    offer: str
+    devices: tuple[Device, ...]
+    folder: Path
+    cache: Path
+    socket: Path
+    token: str = field(repr=False)
+    image: Image = field(default_factory=Image)
+
+
+class ContainerState(Enum):
+    """`DEAD`: something of it is left, but its agent is gone; the gateway then calls `stop`."""
+
+    RUNNING = "running"
+    DEAD = "dead"
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """One container that is there, as its labels tell. `exit_code` is the agent's, where known."""
+
+    gateway_id: GatewayId
+    session_id: SessionId
+    lease_id: LeaseId
+    state: ContainerState
+    exit_code: int | None = None
+
+
+class Spawner(ABC):
+    """One kind of place. Subclasses are registered in the entry-point group ``farcell.spawners``."""
+
+    name: ClassVar[str]
+
+    @abstractmethod
+    async def offers(self, table: GpuTable) -> list[Offer]:
+        """What this place has, with prices from `table`; called every few seconds and before each placement.
+
+        `count_free` leaves out only what is taken by others than Farcell; the scheduler knows its own leases.
+        A place without what it needs (no driver, say) offers less; it does not raise.
+        """
+
+    @abstractmethod
+    async def start(self, spec: ContainerSpec) -> None:
+        """Starts a container and returns when the place has accepted it, not when its agent has dialled home.
+
+        Idempotent by lease id: starting what runs does nothing. Raises `StartFailed` with what the place
+        said, or `ImageNotSupported`; then nothing of the container is left. When cancelled, it may have
+        started: the caller stops it.
+        """
+
+    @abstractmethod
+    async def stop(self, lease_id: LeaseId) -> None:
+        """Ends a container with everything that ever came out of it; returns when nothing of it runs.
+
+        Silent when it is gone or was never there; may be called twice, and at the same time. It does not ask
+        the agent (the gateway has done so): it kills. The lease's folder stays.
+        """
+
+    @abstractmethod
+    async def list(self, gateway_id: GatewayId) -> list[Container]:
+        """Everything of that gateway's that is there: the truth, read from the place, in no order."""
+
+    async def close(self) -> None:
+        """Lets go of executors and connections; containers run on. May be called twice."""
+        return

@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
-from functools import cache, reduce
+from functools import cache, lru_cache, reduce
 from importlib.resources import files
 from pathlib import Path
 from types import MappingProxyType
@@ -63,6 +63,7 @@ class GpuTable:
         return next((gpu for gpu in self.gpus.values() if _plain(name) in gpu.spellings), None)
 
 
+@lru_cache(maxsize=1024)
 def _plain(name: str) -> str:
     """The name without case and punctuation: ``A100 80gb`` and ``a100-80GB`` are one."""
     return re.sub(r"[^a-z0-9]", "", name.lower())

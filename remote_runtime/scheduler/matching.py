@@ -1,0 +1,93 @@
+"""Which offers a request accepts, in which order; and what to say when there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from ..api import Choice, GpuTable, GpuType, Offer, Request
+from ..errors import NoSuchOffer
+from .stock import OfferKey
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One way to fulfil a request: `count` of an offer (1 of a plain CPU)."""
+
+    offer: Offer
+    count: int
+
+    @property
+    def key(self) -> OfferKey:
+        return OfferKey.of(self.offer)
+
+
+def needed(choice: Choice) -> int:
+    """How many of an offer a choice takes; a plain CPU is one."""
+    return max(1, choice.count)
+
+
+def options(request: Request, offers: Iterable[Offer], table: GpuTable) -> list[Option]:
+    """All that could ever fulfil the request, in the order in which they are tried.
+
+    The request's choices in their order; for each, real devices before simulated ones, then by price, then by
+    the spawner's name. What is free now plays no part.
+    """
+    ranked = sorted(offers, key=_preference)
+    return [
+        Option(offer, needed(choice))
+        for choice in request.choices
+        for offer in ranked
+        if _accepts(choice, offer, table) and needed(choice) <= offer.count_total
+    ]
+
+
+def refusal(request: Request, offers: Sequence[Offer], table: GpuTable) -> NoSuchOffer:
+    """What to raise for a request without options.
+
+    Raises `UnknownGpu` itself when the table lacks a type that was asked for.
+    """
+    for choice in request.choices:
+        if choice.gpu:
+            table.find(choice.gpu)
+    have = [_counted(offer) for offer in sorted(offers, key=_preference)]
+    there_is = f"all that is here: {_listed(have, 'and')}" if have else "nothing is offered here now"
+    ways = [f"`%%gpu {way}`" for way in _ways(request, offers, table)]
+    elsewhere = "`farcell login URL` for a gateway that has it"
+    message = f"{request} can't be had; {there_is}. Type {_listed([*ways, elsewhere], 'or')}."
+    return NoSuchOffer(message, asked=str(request), offered=have)
+
+
+def _preference(offer: Offer) -> tuple[bool, int, str, str]:
+    return (offer.simulated, offer.price_nanos_per_s, offer.spawner, offer.name)
+
+
+def _accepts(choice: Choice, offer: Offer, table: GpuTable) -> bool:
+    """By the table's memory, the card's name-plate: a driver reports a little less."""
+    if offer.gpu is None:
+        return not choice.count
+    unlisted = GpuType(offer.gpu, (), offer.memory_bytes, offer.price_nanos_per_s)
+    return choice.accepts(table.get(offer.gpu) or unlisted)
+
+
+def _ways(request: Request, offers: Sequence[Offer], table: GpuTable) -> list[str]:
+    """What could be typed here instead: fewer of the same, else the smallest GPU, else a plain CPU."""
+    fewer = [
+        str(replace(choice, count=offer.count_total))
+        for choice in request.choices
+        for offer in offers
+        if offer.count_total and choice.count and _accepts(choice, offer, table)
+    ]
+    gpus = sorted((offer for offer in offers if offer.gpu), key=lambda offer: offer.memory_bytes)
+    plain = ["cpu"] if any(offer.gpu is None for offer in offers) else []
+    return list(dict.fromkeys([*fewer, *(offer.name for offer in gpus), *plain]))[:3]
+
+
+def _counted(offer: Offer) -> str:
+    """``2 H100``, ``4 T4 (simulated)``, ``cpu``."""
+    return f"{offer.count_total} {offer.label}" if offer.gpu else offer.name
+
+
+def _listed(words: Sequence[str], conjunction: str) -> str:
+    """``a``, ``a or b``, ``a, b or c``."""
+    return f" {conjunction} ".join(filter(None, [", ".join(words[:-1]), words[-1]]))

@@ -55,7 +55,7 @@ class Frame(NamedTuple):
     kind: Kind
     priority: Priority = Priority.NORMAL
     client: int = 0
-    seq: int = 0
+    seq: int = 1
     part: int = 0
     parts: int = 1
     body: bytes | memoryview = b""
@@ -77,6 +77,8 @@ def unpack(data: bytes | memoryview) -> Frame:
         raise BadFrame(f"a frame has the unknown kind {kind} or priority {priority}")
     if part >= parts:
         raise BadFrame(f"a frame says that it is part {part} of {parts}")
+    if seq == 0 or (kind == Kind.ACK and len(data) > HEAD_BYTES):
+        raise BadFrame("a frame has no number, or is an acknowledgement with a body")
     body = memoryview(data)[HEAD_BYTES:]
     return Frame(_KINDS[kind], _PRIORITIES[priority], client, seq, part, parts, body)
 

@@ -59,12 +59,14 @@ class OverviewHandler(APIHandler):
         try:
             offers, sessions = await self._link.get("/farcell/v1/offers", "/farcell/v1/sessions")
         except GatewayNotRunning:
-            self.finish({"gateway": "not-running", "offers": [], "sessions": []})
+            await self.finish({"gateway": "not-running", "offers": [], "sessions": []})
         except FarcellError as error:
             self.set_status(error.status)
-            self.finish(error.to_json())
+            await self.finish(error.to_json())
         else:
-            self.finish({"gateway": "running", "offers": offers["offers"], "sessions": sessions["sessions"]})
+            await self.finish(
+                {"gateway": "running", "offers": offers["offers"], "sessions": sessions["sessions"]}
+            )
 
 
 class FarcellExtension(ExtensionApp):

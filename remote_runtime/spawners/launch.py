@@ -1,0 +1,94 @@
+"""Starting an agent: one shell enters the enclosure and then becomes the agent, so that nothing runs outside of it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import StartFailed
+from .containment import AGENT, is_agent
+
+# 0 is the writer itself (cgroups(7)); the shell is `$$` before and after it has become the agent
+_SHELL = f"""
+ulimit -c 0
+cd "$1" || exit
+[ -z "$2" ] || echo 0 > "$2/cgroup.procs" || exit
+shift 2
+export {AGENT}=$$
+exec "$@"
+"""
+_SETTLES_S = 10.0
+_LOOKS_EVERY_S = 0.0002
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """`cgroup` is where the agent must be before it is one; None where there is none to enter."""
+
+    command: Sequence[str]
+    environment: Mapping[str, str]
+    folder: Path
+    log: Path
+    cgroup: Path | None = None
+
+
+class Children:
+    """The agents that this very process started, which it has to reap; those of an earlier gateway are init's."""
+
+    def __init__(self) -> None:
+        self._running: set[int] = set()
+        self._exit_codes: dict[int, int | None] = {}
+
+    def launch(self, launch: Launch) -> int:
+        """The agent's pid once it runs, in a session of its own. Raises `StartFailed` with what the shell said.
+
+        `os.posix_spawn` rather than `subprocess`: the agent is to outlive this process, which a Popen complains about,
+        and is to find every signal as at login (an interrupted kernel must hear SIGINT).
+        """
+        said_before = launch.log.stat().st_size
+        pid = _spawn(launch)
+        self._running.add(pid)
+        deadline = time.monotonic() + _SETTLES_S
+        while not is_agent(pid):
+            self.reap()
+            if pid in self._exit_codes or time.monotonic() > deadline:
+                raise StartFailed(_complaint(launch, said_before))
+            time.sleep(_LOOKS_EVERY_S)
+        return pid
+
+    def reap(self) -> None:
+        """Takes the exit codes of those that have ended. Others may have taken them (``waitpid(-1)``): then None."""
+        for pid in tuple(self._running):
+            try:
+                ended, status = os.waitpid(pid, os.WNOHANG)
+            except ChildProcessError:
+                ended, status = pid, None
+            if ended:
+                self._exit_codes[pid] = None if status is None else os.waitstatus_to_exitcode(status)
+                self._running.discard(pid)
+
+
+def _spawn(launch: Launch) -> int:
+    log_flags = os.O_WRONLY | os.O_APPEND
+    return os.posix_spawn(
+        "/bin/sh",
+        ["sh", "-c", _SHELL, "farcell", str(launch.folder), str(launch.cgroup or ""), *launch.command],
+        launch.environment,
+        file_actions=[
+            (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_OPEN, 1, str(launch.log), log_flags, 0),
+            (os.POSIX_SPAWN_DUP2, 1, 2),
+        ],
+        setsid=True,
+        setsigmask=[],
+        setsigdef=signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP},
+    )
+
+
+def _complaint(launch: Launch, said_before: int) -> str:
+    said = launch.log.read_bytes()[said_before:].decode(errors="replace").strip()
+    return f"the agent did not start: {said[-2000:] or 'it said nothing'}"

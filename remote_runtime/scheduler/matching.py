@@ -50,7 +50,9 @@ def refusal(request: Request, offers: Sequence[Offer], table: GpuTable) -> NoSuc
     for choice in request.choices:
         if choice.gpu:
             table.find(choice.gpu)
-    have = [_counted(offer) for offer in sorted(offers, key=_preference)]
+    have = [
+        _counted(offer) for offer in sorted(offers, key=lambda offer: (not offer.gpu, _preference(offer)))
+    ]
     there_is = f"all that is here: {_listed(have, 'and')}" if have else "nothing is offered here now"
     ways = [f"`%%gpu {way}`" for way in _ways(request, offers, table)]
     elsewhere = "`farcell login URL` for a gateway that has it"
@@ -71,7 +73,7 @@ def _accepts(choice: Choice, offer: Offer, table: GpuTable) -> bool:
 
 
 def _ways(request: Request, offers: Sequence[Offer], table: GpuTable) -> list[str]:
-    """What could be typed here instead: fewer of the same, else the smallest GPU, else a plain CPU."""
+    """What could be typed here instead: fewer of the same, else the smallest GPUs; and a plain CPU."""
     fewer = [
         str(replace(choice, count=offer.count_total))
         for choice in request.choices
@@ -80,7 +82,8 @@ def _ways(request: Request, offers: Sequence[Offer], table: GpuTable) -> list[st
     ]
     gpus = sorted((offer for offer in offers if offer.gpu), key=lambda offer: offer.memory_bytes)
     plain = ["cpu"] if any(offer.gpu is None for offer in offers) else []
-    return list(dict.fromkeys([*fewer, *(offer.name for offer in gpus), *plain]))[:3]
+    others = fewer or [offer.name for offer in gpus]
+    return [*list(dict.fromkeys(others))[:2], *plain]
 
 
 def _counted(offer: Offer) -> str:

@@ -39,7 +39,9 @@ function sentences(listing: IListing, trans: TranslationBundle): string[] {
       return [
         trans.__('No gateway is running.'),
         trans.__(
-          'It starts with the first %%gpu cell. To use one elsewhere, type `farcell login URL` in a terminal.'
+          'It starts with the first %1 cell. To use one elsewhere, type %2 in a terminal.',
+          '%%gpu',
+          'farcell login URL'
         )
       ];
     case 'failed':

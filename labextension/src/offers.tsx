@@ -17,7 +17,8 @@ export function Offers({ offers, trans }: IOffersProps): React.ReactElement {
       id="farcell-offers"
       title={trans.__('GPUs')}
       empty={trans.__(
-        'This gateway offers no GPU. `%%gpu cpu` runs a cell on its CPUs; its operator can add devices, or simulate them with `--simulate H100:2`.'
+        'This gateway offers nothing now. Its operator can add devices, or simulate them with %1.',
+        'farcell serve --simulate H100:2'
       )}
     >
       {offers.map(offer => (

@@ -18,7 +18,9 @@ export function Sessions(props: ISessionsProps): React.ReactElement {
       id="farcell-sessions"
       title={trans.__('Sessions')}
       empty={trans.__(
-        'No session yet. After `%load_ext farcell`, a cell that begins with `%%gpu` and a GPU’s name starts one.'
+        'No session yet. After %1, a cell that begins with %2 starts one.',
+        '%load_ext farcell',
+        '%%gpu H100'
       )}
     >
       {sessions.map(session => (

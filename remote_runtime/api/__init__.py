@@ -1,11 +1,12 @@
 """The types that client, gateway and agent share: frozen values, each with one JSON form (`json_form`)."""
 
+from .bill import CSV_COLUMNS, Bill, BillLine, csv_rows
 from .gpus import GIB, GpuTable, GpuType, default_table
 from .identifiers import ExecuteId, GatewayId, LeaseId, SessionId, UserId
 from .image import Image
 from .json_form import from_json, to_json
 from .lease import CellRecord, EndReason, Lease, LeaseState
-from .money import NANOS_PER_DOLLAR, Nanos, format_dollars
+from .money import NANOS_PER_DOLLAR, Nanos, exact_dollars, format_dollars
 from .offer import Device, Isolation, Offer, device_label
 from .request import Choice, Request
 from .session import (
@@ -20,8 +21,11 @@ from .session import (
 )
 
 __all__ = [
+    "CSV_COLUMNS",
     "GIB",
     "NANOS_PER_DOLLAR",
+    "Bill",
+    "BillLine",
     "CellRecord",
     "Choice",
     "Device",
@@ -48,8 +52,10 @@ __all__ = [
     "SessionState",
     "Signal",
     "UserId",
+    "csv_rows",
     "default_table",
     "device_label",
+    "exact_dollars",
     "format_dollars",
     "from_json",
     "to_json",

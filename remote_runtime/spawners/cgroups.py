@@ -52,9 +52,9 @@ class CgroupContainment(Containment):
     def __init__(self, mount: Mount, base: Path, limits: Limits) -> None:
         self.base = base
         self._mount = mount
-        self._limits = {"pids.max": limits.pids, "memory.max": limits.memory_bytes}
+        self._limits = limits.files()
         for controller in ("+pids", "+memory"):
-            with suppress(OSError):  # not there, or not given to us: `unenforced` tells
+            with suppress(OSError):  # not there, or not given to us: `unheld_limits` tells
                 (base / "cgroup.subtree_control").write_text(controller)
 
     @classmethod
@@ -69,18 +69,16 @@ class CgroupContainment(Containment):
         return cls(mount, base, limits) if _is_divisible(base) else None
 
     @property
-    def unenforced(self) -> list[str]:
+    def unheld_limits(self) -> list[str]:
         """The limits that were asked for but can't be held here, as their files are called."""
         controllers = (self.base / "cgroup.subtree_control").read_text().split()
-        return [
-            name for name, limit in self._limits.items() if limit and name.split(".")[0] not in controllers
-        ]
+        return [name for name in self._limits if name.split(".")[0] not in controllers]
 
     def enclose(self, labels: Labels) -> Path:
         group = self.base / labels.name
         group.mkdir(exist_ok=True)
         for name, limit in self._limits.items():
-            if limit is not None and (group / name).exists():
+            if (group / name).exists():
                 (group / name).write_text(str(limit))
         return group
 

@@ -63,6 +63,11 @@ class Limits:
     pids: int | None = 4096
     memory_bytes: int | None = None
 
+    def files(self) -> dict[str, int]:
+        """The limits that there are, by the cgroup's file that holds each."""
+        limits = {"pids.max": self.pids, "memory.max": self.memory_bytes}
+        return {name: limit for name, limit in limits.items() if limit is not None}
+
 
 Members = dict[Labels, set[int]]
 

@@ -8,7 +8,9 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 
+from ..api import LeaseId
 from ..errors import StartFailed
 from .containment import AGENT, is_agent
 
@@ -23,6 +25,8 @@ exec "$@"
 """
 _SETTLES_S = 10.0
 _LOOKS_EVERY_S = 0.0002
+_SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGPIPE, signal.SIGXFSZ)
+"""What a daemon, ``nohup`` or Python itself ignores: a child would then ignore it too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,36 +44,40 @@ class Children:
     """The agents that this very process started, which it has to reap; those of an earlier gateway are init's."""
 
     def __init__(self) -> None:
-        self._running: set[int] = set()
-        self._exit_codes: dict[int, int | None] = {}
+        self._lock = Lock()
+        self._running: dict[int, LeaseId] = {}
+        self._exit_codes: dict[LeaseId, int | None] = {}
 
-    def launch(self, launch: Launch) -> int:
-        """The agent's pid once it runs, in a session of its own. Raises `StartFailed` with what the shell said.
+    def launch(self, lease_id: LeaseId, launch: Launch) -> int:
+        """The agent's pid, once it runs, in a session of its own. Raises `StartFailed` with what the shell said.
 
         `os.posix_spawn` rather than `subprocess`: the agent is to outlive this process, which a Popen complains about,
-        and is to find every signal as at login (an interrupted kernel must hear SIGINT).
+        and is to find its signals as after a login (an interrupted kernel must hear SIGINT).
         """
         said_before = launch.log.stat().st_size
         pid = _spawn(launch)
-        self._running.add(pid)
+        self._running[pid] = lease_id
         deadline = time.monotonic() + _SETTLES_S
         while not is_agent(pid):
             self.reap()
-            if pid in self._exit_codes or time.monotonic() > deadline:
+            if pid not in self._running or time.monotonic() > deadline:
                 raise StartFailed(_complaint(launch, said_before))
             time.sleep(_LOOKS_EVERY_S)
         return pid
 
     def reap(self) -> None:
-        """Takes the exit codes of those that have ended. Others may have taken them (``waitpid(-1)``): then None."""
-        for pid in tuple(self._running):
-            try:
-                ended, status = os.waitpid(pid, os.WNOHANG)
-            except ChildProcessError:
-                ended, status = pid, None
-            if ended:
-                self._exit_codes[pid] = None if status is None else os.waitstatus_to_exitcode(status)
-                self._running.discard(pid)
+        """Takes the exit codes of those that have ended; None where somebody else took it first (``waitpid(-1)``)."""
+        with self._lock:
+            for pid in tuple(self._running):
+                has_ended, exit_code = _wait(pid)
+                if has_ended:
+                    self._exit_codes[self._running.pop(pid)] = exit_code
+
+    def exit_code(self, lease_id: LeaseId) -> int | None:
+        return self._exit_codes.get(lease_id)
+
+    def forget(self, lease_id: LeaseId) -> None:
+        self._exit_codes.pop(lease_id, None)
 
 
 def _spawn(launch: Launch) -> int:
@@ -85,8 +93,16 @@ def _spawn(launch: Launch) -> int:
         ],
         setsid=True,
         setsigmask=[],
-        setsigdef=signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP},
+        setsigdef=_SIGNALS,
     )
+
+
+def _wait(pid: int) -> tuple[bool, int | None]:
+    try:
+        ended, status = os.waitpid(pid, os.WNOHANG)
+    except ChildProcessError:
+        return True, None
+    return bool(ended), os.waitstatus_to_exitcode(status) if ended else None
 
 
 def _complaint(launch: Launch, said_before: int) -> str:

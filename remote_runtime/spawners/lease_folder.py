@@ -148,6 +148,9 @@ class Register:
         if not link.is_symlink():
             link.symlink_to(folder)
 
+    def holds(self, labels: Labels) -> bool:
+        return (self._root / labels.name).is_symlink()
+
     def labels(self) -> set[Labels]:
         return {labels for path in self._root.glob("farcell.*") if (labels := Labels.from_name(path.name))}
 

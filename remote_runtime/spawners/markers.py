@@ -43,7 +43,7 @@ class MarkerContainment(Containment):
             log.warning(
                 "lease %s: may not end the processes %s", lease_id, [process.pid for process in beyond]
             )
-        return frozen > beyond
+        return bool(frozen - beyond)
 
     def _family(self, lease_id: LeaseId) -> set[procfs.Process]:
         marked = {

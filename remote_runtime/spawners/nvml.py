@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import partial
@@ -127,6 +127,26 @@ class Nvml:
                 self._library.nvmlShutdown()
             except self._library.NVMLError as error:
                 log.debug("NVML does not close: %s", error)
+
+
+def visible_devices(devices: Sequence[NvmlDevice], visible: str | None) -> list[NvmlDevice]:
+    """The devices that a value of ``CUDA_VISIBLE_DEVICES`` leaves, as CUDA reads it: all when it is not set.
+
+    It lists positions (in the driver's order) or UUIDs, which may be cut short, and ends at the first that fits none.
+    """
+    if visible is None:
+        return list(devices)
+    found: list[NvmlDevice] = []
+    for entry in map(str.strip, visible.split(",")):
+        fits = [
+            one
+            for at, one in enumerate(devices)
+            if str(at) == entry or (entry and one.uuid.startswith(entry))
+        ]
+        if len(fits) != 1:
+            break
+        found += fits
+    return found
 
 
 def _why(nvml: Any, error: Exception) -> Availability:

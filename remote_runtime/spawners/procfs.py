@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 _GONE = (FileNotFoundError, ProcessLookupError)
@@ -14,12 +14,12 @@ _UNREADABLE = (*_GONE, PermissionError)
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """One running process. With `started` (clock ticks since boot) its number can't be mistaken for a later one's."""
+    """One running process; `started` (clock ticks since boot) tells it from a later one with the same number."""
 
     pid: int
-    parent: int
-    session: int
     started: int
+    parent: int = field(compare=False)
+    session: int = field(compare=False)
 
 
 def processes() -> dict[int, Process]:
@@ -39,7 +39,7 @@ def process(pid: int) -> Process | None:
     state, threads = fields[0], int(fields[17])
     if state in b"ZXx" and threads <= 1:
         return None
-    return Process(pid, parent=int(fields[1]), session=int(fields[3]), started=int(fields[19]))
+    return Process(pid, started=int(fields[19]), parent=int(fields[1]), session=int(fields[3]))
 
 
 def environment(pid: int) -> dict[str, str]:

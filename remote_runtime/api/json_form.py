@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 def to_json(value: Any) -> Any:
-    """Plain dicts, lists, texts and numbers for any API type; times become ISO 8601 texts."""
+    """Plain dicts, lists (or tuples), texts and numbers for any API type; times become ISO 8601 texts."""
     return msgspec.to_builtins(value, enc_hook=_encode)
 
 

@@ -18,7 +18,8 @@ DEMO := $(VENV)/.installed-demo
 DEV  := $(VENV)/.installed-dev
 BENCH := $(VENV)/.installed-bench
 # --reinstall-package: the list of packages and the front end are read when Farcell is installed, not when it is imported
-INSTALL := $(UV) pip install --quiet --python $(BIN)/python --reinstall-package farcell --editable
+# --system-certs: as pip does, for networks whose proxy signs for itself
+INSTALL := $(UV) pip install --quiet --system-certs --python $(BIN)/python --reinstall-package farcell --editable
 
 .PHONY: demo test check bench soak clean
 

@@ -55,8 +55,10 @@ def front_end_is_due() -> bool:
 def build_front_end() -> None:
     if front_end_is_due():
         shutil.rmtree(FRONT_END_BUILT.parent, ignore_errors=True)
+        # as pip does: trust what the system trusts, for networks whose proxy signs for itself
+        environment = os.environ | {"NODE_USE_SYSTEM_CA": "1"}
         for command in (["jlpm", "install", "--immutable"], ["jlpm", "build:prod"]):
-            subprocess.run(command, cwd=FRONT_END, check=True)
+            subprocess.run(command, cwd=FRONT_END, env=environment, check=True)
 
 
 def link_packages() -> None:

@@ -36,6 +36,11 @@ class Scheduler:
         """The newest offers of all spawners; an offer that is missing gives nothing until it is back."""
         self._stock.replace_offers(offers)
 
+    def check(self, request: Request) -> None:
+        """Raises what `submit` would."""
+        if not self._options(request):
+            raise refusal(request, list(self._stock.offers.values()), self._table)
+
     def submit(self, session_id: SessionId, owner: str, request: Request, now: float) -> None:
         """Queues a session; does nothing when it waits or holds something already.
 
@@ -44,8 +49,7 @@ class Scheduler:
         """
         if session_id in self._queue or session_id in self._stock.holdings:
             return
-        if not self._options(request):
-            raise refusal(request, list(self._stock.offers.values()), self._table)
+        self.check(request)
         held = sum(holding.count for holding in self._stock.holdings.values() if holding.owner == owner)
         self._queue.join(session_id, owner, request, held, now)
 

@@ -140,6 +140,13 @@ def test_what_could_never_be_had_is_refused_and_not_queued(scheduler):
     assert scheduler.queue_place(SessionId("a"), 0) is None
 
 
+def test_a_check_refuses_the_same_without_queueing(scheduler):
+    with pytest.raises(NoSuchOffer, match="H100:3 can't be had"):
+        scheduler.check(Request.parse("H100:3"))
+    scheduler.check(Request.parse("H100:2"))
+    assert placed(scheduler) == []
+
+
 def test_what_is_only_taken_now_is_queued(scheduler):
     scheduler.update([foreign(offer(), 0, 1)])
     submit(scheduler, "a", "H100:2")

@@ -1,16 +1,12 @@
 """The JupyterLab sidebar (TypeScript, in `src/`) and its Jupyter Server half."""
 
-from typing import Any
-
 
 def _jupyter_labextension_paths() -> list[dict[str, str]]:
     return [{"src": "static", "dest": "farcell"}]
 
 
-def _jupyter_server_extension_points() -> list[dict[str, Any]]:
-    from .server import FarcellExtension
-
-    return [{"module": "farcell.labextension.server", "app": FarcellExtension}]
+def _jupyter_server_extension_points() -> list[dict[str, str]]:
+    return [{"module": "farcell.labextension.server"}]
 
 
 __all__ = ["_jupyter_labextension_paths", "_jupyter_server_extension_points"]

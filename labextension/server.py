@@ -6,77 +6,51 @@ this process.
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 from jupyter_server.base.handlers import APIHandler
-from jupyter_server.extension.application import ExtensionApp
+from jupyter_server.serverapp import ServerApp
+from jupyter_server.utils import url_path_join
 from tornado.web import authenticated
 
-from farcell.remote_runtime.client import Gateway, connect
-from farcell.remote_runtime.errors import FarcellError, GatewayNotRunning, Unavailable
+from farcell.remote_runtime.client import connect
+from farcell.remote_runtime.errors import FarcellError, GatewayNotRunning
 
 
-class GatewayLink:
-    """The one connection to the gateway; made when first asked for, and anew after the gateway was gone."""
+async def overview() -> dict[str, Any]:
+    """Offers and sessions of the user's gateway. Never starts one: looking is not using.
 
-    def __init__(self) -> None:
-        self._gateway: Gateway | None = None
-        self._connecting = asyncio.Lock()
-
-    async def get(self, *paths: str) -> list[Any]:
-        """The decoded answers for these paths, all or none. Never starts a gateway: looking is not using."""
-        gateway = await self._connected()
-        try:
-            return [await gateway.get_json(path) for path in paths]
-        except Unavailable:
-            await self.close()
-            raise
-
-    async def close(self) -> None:
-        gateway, self._gateway = self._gateway, None
-        if gateway is not None:
-            await gateway.close()
-
-    async def _connected(self) -> Gateway:
-        async with self._connecting:
-            if self._gateway is None:
-                self._gateway = await connect(start=False)
-            return self._gateway
+    Finds the gateway anew each time, so that a login, a restart and an end are seen at once.
+    """
+    try:
+        gateway = await connect(start=False)
+    except GatewayNotRunning:
+        return {"gateway": "not-running", "offers": [], "sessions": []}
+    try:
+        offers = await gateway.get_json("/farcell/v1/offers")
+        sessions = await gateway.get_json("/farcell/v1/sessions")
+    finally:
+        gateway.close()
+    return {"gateway": "running", "offers": offers["offers"], "sessions": sessions["sessions"]}
 
 
 class OverviewHandler(APIHandler):
-    """``GET <base_url>/farcell/overview``: offers and sessions at one moment, so that one poll is one request.
+    """``GET <base_url>/farcell/overview``: all that the sidebar shows, so that one poll is one request.
 
     That no gateway runs is an answer (200), not a fault: most notebook servers are in that state most of the time.
     """
 
-    def initialize(self, link: GatewayLink) -> None:
-        self._link = link
-
     @authenticated
     async def get(self) -> None:
         try:
-            offers, sessions = await self._link.get("/farcell/v1/offers", "/farcell/v1/sessions")
-        except GatewayNotRunning:
-            await self.finish({"gateway": "not-running", "offers": [], "sessions": []})
+            answer = await overview()
         except FarcellError as error:
             self.set_status(error.status)
-            await self.finish(error.to_json())
-        else:
-            await self.finish(
-                {"gateway": "running", "offers": offers["offers"], "sessions": sessions["sessions"]}
-            )
+            answer = error.to_json()
+        await self.finish(answer)
 
 
-class FarcellExtension(ExtensionApp):
-    """What Jupyter Server loads, by ``jupyter_server_config.d/farcell.json``."""
-
-    name = "farcell"
-
-    def initialize_handlers(self) -> None:
-        self._link = GatewayLink()
-        self.handlers.append((r"/farcell/overview", OverviewHandler, {"link": self._link}))
-
-    async def stop_extension(self) -> None:
-        await self._link.close()
+def _load_jupyter_server_extension(server: ServerApp) -> None:
+    """Called once by Jupyter Server, because of ``jupyter_server_config.d/farcell.json``."""
+    path = url_path_join(server.web_app.settings["base_url"], "farcell", "overview")
+    server.web_app.add_handlers(".*$", [(path, OverviewHandler)])  # type: ignore[no-untyped-call]

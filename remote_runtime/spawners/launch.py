@@ -24,7 +24,7 @@ export {AGENT}=$$
 exec "$@"
 """
 _SETTLES_S = 10.0
-_LOOKS_EVERY_S = 0.0002
+_LOOKS_EVERY_S = 0.0005
 _SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGPIPE, signal.SIGXFSZ)
 """What a daemon, ``nohup`` or Python itself ignores: a child would then ignore it too."""
 

@@ -94,6 +94,10 @@ class Machine:
             self._register.remove(lease_id)
             log.info("lease %s: stopped, nothing of it runs", lease_id)
 
+    def close(self) -> None:
+        self._children.reap()
+        self._nvml.close()
+
     def containers(self, gateway_id: GatewayId) -> Sequence[Container]:
         self._children.reap()
         registered = self._register.labels()  # before the processes: what starts in between is not overlooked

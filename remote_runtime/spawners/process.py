@@ -37,8 +37,7 @@ class ProcessSpawner(Spawner):
         self, settings: ProcessSettings, table: GpuTable | None = None, nvml: Nvml | None = None
     ) -> None:
         """Raises `BadRequest` for settings that can't be met; `table` is for the names that they simulate."""
-        self._nvml = nvml or Nvml()
-        self._machine = Machine(settings, table or default_table(), self._nvml)
+        self._machine = Machine(settings, table or default_table(), nvml or Nvml())
         self._executor = ThreadPoolExecutor(4, thread_name_prefix="farcell-process")
         self._locks: WeakValueDictionary[LeaseId, asyncio.Lock] = WeakValueDictionary()
         self._starting: set[LeaseId] = set()
@@ -64,7 +63,7 @@ class ProcessSpawner(Spawner):
 
     async def close(self) -> None:
         self._executor.shutdown()
-        self._nvml.close()
+        self._machine.close()
 
     async def _start(self, spec: ContainerSpec) -> None:
         labels = Labels(spec.gateway_id, spec.session_id, spec.lease_id)

@@ -1,0 +1,25 @@
+"""``python -m farcell.remote_runtime.agent LEASE_FOLDER``.
+
+The kernel's process is started before anything heavy is imported: it comes up while the agent's own imports follow.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from .kernel_process import KernelProcess
+from .lease_folder import LeaseFolder
+
+
+def main() -> int:
+    folder = LeaseFolder.read(Path(sys.argv[1]))
+    kernel = KernelProcess(folder)
+    kernel.start()
+    from .application import run
+
+    return run(folder, kernel)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,143 @@
+"""The agent's ZMQ sockets to the kernel: one set for each client, so that replies find their way without being decoded."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+from collections.abc import Callable
+from functools import partial
+
+import zmq
+
+from ..wire.messages import KernelMessage
+from .kernel_process import Connection
+
+BROADCAST = 0
+"""The client number of IOPub messages: everyone gets them. Also the number under which the agent itself asks the kernel."""
+_DELIMITER = b"<IDS|MSG>"
+_REPLY_CHANNELS = ("shell", "control", "stdin")
+_BATCH = 64
+"""Messages read from one socket before others get their turn."""
+
+Deliver = Callable[[int, KernelMessage], None]
+
+
+class KernelChannels:
+    """All sockets to one kernel process. `deliver(client, message)` is called on the event loop, in order per socket.
+
+    High-water marks are 0: ZMQ would drop silently at 1,000 messages. `pause` stops reading, and the kernel's side
+    of the sockets then keeps what comes.
+    """
+
+    def __init__(self, connection: Connection, deliver: Deliver) -> None:
+        self._connection = connection
+        self._deliver = deliver
+        self._context = zmq.Context()
+        self._clients: dict[int, dict[str, _ChannelSocket]] = {}
+        self._iopub = self._open(zmq.SUB, "iopub", BROADCAST)
+        self.attach(BROADCAST)
+
+    def attach(self, client: int) -> None:
+        """Opens a client's sockets; silent when they are open."""
+        if client not in self._clients:
+            self._clients[client] = {
+                channel: self._open(zmq.DEALER, channel, client) for channel in _REPLY_CHANNELS
+            }
+
+    def detach(self, client: int) -> None:
+        """Closes a client's sockets; silent when there are none."""
+        for socket in self._clients.pop(client, {}).values():
+            socket.close()
+
+    def send(self, client: int, message: KernelMessage) -> None:
+        """Signs and sends; a client that was not attached is, and what its channel can't take is dropped by the caller."""
+        self.attach(client)
+        body = [message.header, message.parent_header, message.metadata, message.content]
+        signature = sign(self._connection.key, body)
+        self._clients[client][message.channel].send([_DELIMITER, signature, *body, *message.buffers])
+
+    def pause(self) -> None:
+        for socket in self._sockets():
+            socket.pause()
+
+    def resume(self) -> None:
+        for socket in self._sockets():
+            socket.resume()
+
+    def _sockets(self) -> list[_ChannelSocket]:
+        return [self._iopub, *(socket for sockets in self._clients.values() for socket in sockets.values())]
+
+    def close(self) -> None:
+        for client in list(self._clients):
+            self.detach(client)
+        self._iopub.close()
+        self._context.destroy(linger=0)
+
+    def _open(self, kind: int, channel: str, client: int) -> _ChannelSocket:
+        socket = self._context.socket(kind)
+        socket.linger = 0
+        socket.rcvhwm = socket.sndhwm = 0
+        socket.reconnect_ivl = 5
+        if kind == zmq.SUB:
+            socket.subscribe(b"")
+        else:
+            socket.routing_id = b"farcell-%d" % client
+        socket.connect(self._connection.endpoint(channel))
+        return _ChannelSocket(socket, partial(self._received, client, channel))
+
+    def _received(self, client: int, channel: str, parts: list[bytes]) -> None:
+        # No check of the signature: the sockets lie in a folder of the container's own user, and so does the key.
+        start = parts.index(_DELIMITER) + 2
+        header, parent_header, metadata, content, *buffers = parts[start:]
+        self._deliver(
+            client, KernelMessage(channel, header, parent_header, metadata, content, tuple(buffers))
+        )
+
+
+def sign(key: bytes, parts: list[bytes]) -> bytes:
+    """The signature of the messaging protocol: HMAC-SHA256 over header, parent header, metadata and content, in hex."""
+    digest = hmac.new(key, digestmod=hashlib.sha256)
+    for part in parts:
+        digest.update(part)
+    return digest.hexdigest().encode()
+
+
+class _ChannelSocket:
+    """One ZMQ socket on the event loop. Its file descriptor is edge-triggered: after each send, it is read again."""
+
+    def __init__(self, socket: zmq.Socket[bytes], received: Callable[[list[bytes]], None]) -> None:
+        self._socket = socket
+        self._received = received
+        self._loop = asyncio.get_running_loop()
+        self._paused = False
+        self._loop.add_reader(self._socket.fileno(), self._read)
+        self._loop.call_soon(self._read)
+
+    def send(self, parts: list[bytes]) -> None:
+        self._socket.send_multipart(parts, zmq.NOBLOCK)
+        self._loop.call_soon(self._read)
+
+    def pause(self) -> None:
+        self._paused = True
+
+    def resume(self) -> None:
+        if self._paused:
+            self._paused = False
+            self._loop.call_soon(self._read)
+
+    def close(self) -> None:
+        if not self._socket.closed:
+            self._loop.remove_reader(self._socket.fileno())
+            self._socket.close(linger=0)
+
+    def _read(self) -> None:
+        for _ in range(_BATCH):
+            if self._paused or self._socket.closed:
+                return
+            try:
+                parts = self._socket.recv_multipart(zmq.NOBLOCK)
+            except zmq.Again:
+                return
+            self._received(parts)
+        self._loop.call_soon(self._read)

@@ -1,0 +1,37 @@
+"""The IPython extension that the agent loads into the kernel; standard library only.
+
+It adds one message type to the kernel's shell channel, ``farcell_variables_request``, answered on the main thread between cells
+by ``farcell_variables_reply``: ``{"variables": [{"name", "type"}, ...]}``, the names that the user's cells made. Nothing
+enters the user's namespace or history.
+"""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Any
+
+VARIABLES_REQUEST = "farcell_variables_request"
+VARIABLES_REPLY = "farcell_variables_reply"
+
+
+def load_ipython_extension(shell: Any) -> None:
+    kernel = getattr(shell, "kernel", None)
+    if kernel is None:
+        return
+
+    async def answer(stream: Any, ident: Any, parent: dict[str, Any]) -> None:
+        content = {"status": "ok", "variables": user_variables(shell.user_ns, shell.user_ns_hidden)}
+        kernel.session.send(stream, VARIABLES_REPLY, content, parent, ident=ident)
+
+    kernel.shell_handlers[VARIABLES_REQUEST] = answer
+
+
+def user_variables(namespace: dict[str, Any], hidden: dict[str, Any]) -> list[dict[str, str]]:
+    """Name and type of what a stop would lose: no modules, no underscored names, nothing that IPython put there."""
+    return [
+        {"name": name, "type": type(value).__name__}
+        for name, value in list(namespace.items())
+        if not name.startswith("_")
+        and not isinstance(value, ModuleType)
+        and hidden.get(name, namespace) is not value
+    ]

@@ -1,0 +1,111 @@
+"""The kernel's process: stock ipykernel on ZMQ ipc sockets. Standard library only, so that it starts before other imports."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import signal
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from .lease_folder import LeaseFolder
+
+EXTENSION = "farcell.remote_runtime.agent.kernel_extension"
+_CHANNELS = ("shell", "iopub", "stdin", "control", "hb")
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """Where a kernel listens and the key that signs its messages; each start has its own."""
+
+    base: Path
+    key: bytes
+
+    def endpoint(self, channel: str) -> str:
+        return f"ipc://{self.base}-{_CHANNELS.index(channel) + 1}"
+
+
+class KernelProcess:
+    """Starts, signals and ends the kernel; one process at a time, in a process group of its own."""
+
+    def __init__(self, folder: LeaseFolder) -> None:
+        self._folder = folder
+        self._starts = 0
+        self._process: subprocess.Popen[bytes] | None = None
+        self.connection = Connection(Path(), b"")
+
+    def start(self) -> None:
+        """A new process on new sockets, so that nothing of an earlier one is mistaken for it."""
+        self._starts += 1
+        self.connection = Connection(self._folder.run / f"k{self._starts}", secrets.token_hex(32).encode())
+        connection_file = self._folder.run / f"kernel-{self._starts}.json"
+        descriptor = os.open(connection_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with open(descriptor, "w", encoding="utf-8") as file:
+            json.dump(self._connection_facts(), file)
+        self._process = subprocess.Popen(
+            [
+                self._folder.python,
+                "-m",
+                "ipykernel_launcher",
+                f"--IPKernelApp.connection_file={connection_file}",
+                f"--IPKernelApp.extra_extensions={EXTENSION}",
+            ],
+            cwd=self._folder.work,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    def _connection_facts(self) -> dict[str, object]:
+        ports = {f"{channel}_port": number for number, channel in enumerate(_CHANNELS, start=1)}
+        return {
+            **ports,
+            "transport": "ipc",
+            "ip": str(self.connection.base),
+            "key": self.connection.key.decode(),
+            "signature_scheme": "hmac-sha256",
+            "kernel_name": "python3",
+        }
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    def poll(self) -> int | None:
+        """The exit code (negative: the signal that ended it), None while it runs."""
+        return None if self._process is None else self._process.poll()
+
+    def interrupt(self) -> None:
+        """SIGINT to the kernel's process group, as Jupyter does; silent when it is gone."""
+        self._signal(signal.SIGINT)
+
+    def kill(self, grace_s: float = 2.0) -> None:
+        """SIGTERM, then SIGKILL after `grace_s`; blocks until the process is reaped. May be called twice."""
+        if self._process is None or self._process.poll() is not None:
+            return
+        self._signal(signal.SIGTERM)
+        deadline = time.monotonic() + grace_s
+        while self._process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.01)
+        self._signal(signal.SIGKILL)
+        self._process.wait()
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._process is not None and self._process.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, number)
+
+
+def describe_exit(code: int) -> str:
+    """How a process ended, in words: ``exit code 3``, ``SIGKILL (out of memory?)``."""
+    if code >= 0:
+        return f"exit code {code}"
+    try:
+        name = signal.Signals(-code).name
+    except ValueError:
+        name = f"signal {-code}"
+    return f"{name} (out of memory?)" if -code == signal.SIGKILL else name

@@ -1,0 +1,45 @@
+"""What the spawner left for the agent in the lease's folder; standard library only, since it is read before the kernel starts."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseFolder:
+    """The fields of ``agent.json``. `run` is short enough for unix sockets; `python` is the kernel's interpreter."""
+
+    path: Path
+    gateway_id: str
+    session_id: str
+    lease_id: str
+    socket: Path
+    python: str
+    home: Path
+    work: Path
+    run: Path
+    devices: tuple[dict[str, Any], ...]
+
+    @classmethod
+    def read(cls, path: Path) -> LeaseFolder:
+        facts = json.loads((path / "agent.json").read_text("utf-8"))
+        return cls(
+            path=path,
+            gateway_id=facts["gateway_id"],
+            session_id=facts["session_id"],
+            lease_id=facts["lease_id"],
+            socket=Path(facts["socket"]),
+            python=facts["python"],
+            home=Path(facts["home"]),
+            work=Path(facts["work"]),
+            run=Path(facts["run"]),
+            devices=tuple(facts["devices"]),
+        )
+
+    @property
+    def token(self) -> str:
+        """Read when it is needed, never kept."""
+        return (self.path / "token").read_text("utf-8").strip()

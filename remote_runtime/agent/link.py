@@ -1,0 +1,196 @@
+"""The agent's one WebSocket to the gateway: dials, says hello, carries the stream, dials again."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from tornado.httpclient import HTTPClientError, HTTPRequest
+from tornado.netutil import Resolver
+from tornado.websocket import WebSocketClientConnection, WebSocketClosedError, websocket_connect
+
+from ..errors import BadFrame
+from ..wire import control
+from ..wire.frames import HEAD_BYTES, MAX_PART_BYTES
+from ..wire.stream import Message, Stream
+
+SUBPROTOCOL = "farcell.agent.v1"
+_log = logging.getLogger(__name__)
+
+_FINAL_REFUSALS = frozenset({401, 403, 404, 409, 410, 426})
+"""Answers to `Hello` that dialling again won't change: the lease is over, or its token is bound to another agent."""
+_FIRST_DELAY_S, _LAST_DELAY_S = 0.05, 2.0
+
+
+class Refused(Exception):
+    """The gateway wants nothing of this agent any more."""
+
+
+class _UnixResolver(Resolver):
+    """Resolves every host to one unix socket."""
+
+    def initialize(self, path: str) -> None:
+        self._path = path
+
+    async def resolve(self, host: str, port: int, family: int = 0) -> list[tuple[int, Any]]:
+        return [(socket.AF_UNIX, self._path)]
+
+
+class GatewayLink:
+    """Queues messages at any time; they go out when and as often as the gateway is there.
+
+    `make_hello(nonce, stream)` builds the `Hello`; `welcomed(welcome, fresh)` is called on each connection, with `fresh` when the
+    gateway remembers nothing of this stream (it was restarted): what it knew is then to be told again. `received` gets
+    every message, once, in the stream's order.
+    """
+
+    def __init__(
+        self,
+        socket_path: str,
+        lease_id: str,
+        read_token: Callable[[], str],
+        make_hello: Callable[[str, dict[str, Any]], control.Hello],
+        welcomed: Callable[[control.Welcome, bool], None],
+        received: Callable[[Message], None],
+    ) -> None:
+        self._resolver_path = socket_path
+        self._lease_id = lease_id
+        self._read_token = read_token
+        self._make_hello = make_hello
+        self._welcomed = welcomed
+        self._received = received
+        self._nonce = secrets.token_hex(16)
+        self._stream = _new_stream()
+        self._socket: WebSocketClientConnection | None = None
+        self._drained = asyncio.Event()
+
+    @property
+    def writable(self) -> bool:
+        """False while so much waits that the sender must hold back."""
+        return self._stream.writable
+
+    @property
+    def connected(self) -> bool:
+        return self._socket is not None
+
+    def send(self, message: Message) -> None:
+        self._stream.send(message)
+        self._flush()
+
+    async def drained(self) -> None:
+        """Waits until there may be room again."""
+        self._drained.clear()
+        if not self.writable:
+            await self._drained.wait()
+
+    def acknowledge(self) -> None:
+        """Lets the gateway forget what has arrived; called every second or so."""
+        self._stream.acknowledge()
+        self._flush()
+
+    async def flushed(self) -> None:
+        """Waits until the gateway has acknowledged everything."""
+        while self._stream.queued_bytes:
+            self._drained.clear()
+            await self._drained.wait()
+
+    async def run(self) -> None:
+        """Keeps the link until cancelled; raises `Refused` when dialling again is of no use."""
+        delay_s = _FIRST_DELAY_S
+        while True:
+            try:
+                await self._connect_once()
+                delay_s = _FIRST_DELAY_S
+            except HTTPClientError as error:
+                if error.code in _FINAL_REFUSALS:
+                    raise Refused(f"the gateway refused this agent: {error}") from error
+                _log.info("lease %s: the gateway answered %s", self._lease_id, error.code)
+            except (OSError, WebSocketClosedError, BadFrame, TimeoutError) as error:
+                _log.info("lease %s: no link to the gateway: %s", self._lease_id, error)
+            await asyncio.sleep(delay_s)
+            delay_s = min(delay_s * 2, _LAST_DELAY_S)
+
+    async def _connect_once(self) -> None:
+        connection = await self._dial()
+        try:
+            await self._handshake(connection)
+            self._socket = connection
+            self._flush()
+            await self._read(connection)
+        finally:
+            self._socket = None
+            self._stream.disconnected()
+            connection.close()
+
+    async def _dial(self) -> WebSocketClientConnection:
+        request = HTTPRequest(
+            f"ws://localhost/farcell/v1/agents/{self._lease_id}/connect",
+            headers={"Authorization": f"Bearer {self._read_token()}"},
+            connect_timeout=10,
+            request_timeout=10,
+        )
+        return await websocket_connect(
+            request,
+            subprotocols=[SUBPROTOCOL],
+            max_message_size=HEAD_BYTES + MAX_PART_BYTES,
+            resolver=_UnixResolver(path=self._resolver_path),
+        )
+
+    async def _handshake(self, connection: WebSocketClientConnection) -> None:
+        """Says hello; when the gateway has lost the stream's state (it was restarted), once more with a new stream."""
+        welcome, resumed = await self._greet(connection)
+        fresh = self._stream.peer_id is None or not resumed
+        if not resumed:
+            self._stream = _new_stream()
+            welcome, resumed = await self._greet(connection)
+        if not resumed:
+            raise BadFrame("the gateway does not take a new stream")
+        self._welcomed(welcome, fresh)
+
+    async def _greet(self, connection: WebSocketClientConnection) -> tuple[control.Welcome, bool]:
+        hello = self._make_hello(self._nonce, self._stream.hello())
+        await connection.write_message(control.encode(hello).decode())
+        async with asyncio.timeout(10):
+            answer = await connection.read_message()
+        if not isinstance(answer, str):
+            raise WebSocketClosedError(
+                f"closed before a welcome: {connection.close_code} {connection.close_reason}"
+            )
+        welcome = control.decode_from_gateway(answer)
+        if not isinstance(welcome, control.Welcome):
+            raise BadFrame("the gateway's first message is no welcome")
+        return welcome, self._stream.resume(welcome.stream)
+
+    async def _read(self, connection: WebSocketClientConnection) -> None:
+        while (frame := await connection.read_message()) is not None:
+            if isinstance(frame, str):
+                raise BadFrame("a text message after the welcome")
+            if (message := self._stream.receive(frame)) is not None:
+                self._received(message)
+            self._flush()
+        _log.info(
+            "lease %s: the link closed: %s %s", self._lease_id, connection.close_code, connection.close_reason
+        )
+
+    def _flush(self) -> None:
+        """Writes what the stream's window allows; what is written and lost goes out again after the next hello."""
+        while self._socket is not None and (frame := self._stream.next_frame()) is not None:
+            try:
+                self._socket.write_message(frame, binary=True).add_done_callback(_ignore_closed)
+            except WebSocketClosedError:
+                self._socket = None
+        if self._stream.writable:
+            self._drained.set()
+
+
+def _new_stream() -> Stream:
+    return Stream(secrets.token_hex(8))
+
+
+def _ignore_closed(written: asyncio.Future[None]) -> None:
+    if not written.cancelled():
+        written.exception()

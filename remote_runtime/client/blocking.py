@@ -1,0 +1,90 @@
+"""The client's blocking face: an event loop in a thread of its own, for notebooks and commands."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from ..api import Bill, Offer, Session, SessionSpec
+from ..wire.messages import KernelMessage
+from .cell import CellRun, CellSource
+from .channels import Stray
+from .core import Core
+
+T = TypeVar("T")
+
+
+def _ignore(_msg_type: str, _output: object, _parent: dict[str, Any]) -> None:
+    """What comes under no running cell is nobody's, unless somebody takes it."""
+
+
+class Client:
+    """Blocking calls from any thread, each raising `FarcellError`; a KeyboardInterrupt cancels what is under way.
+
+    `stray` is called on the client's own thread. `close` may be called twice; the process may also just end.
+    """
+
+    def __init__(self, stray: Stray = _ignore) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="farcell-client", daemon=True)
+        self._thread.start()
+        self._core = Core(stray)
+        self._closed = False
+
+    def offers(self) -> list[Offer]:
+        return self._wait(self._core.offers())
+
+    def sessions(self) -> list[Session]:
+        return self._wait(self._core.sessions())
+
+    def session(self, session_id: str) -> Session:
+        return self._wait(self._core.session(session_id))
+
+    def bill(self) -> Bill:
+        return self._wait(self._core.bill())
+
+    def log(self, session_id: str) -> str:
+        return self._wait(self._core.log(session_id))
+
+    def stop(self, session_id: str) -> Session:
+        return self._wait(self._core.stop(session_id))
+
+    def keep(self, session_id: str, seconds: float) -> Session:
+        return self._wait(self._core.keep(session_id, seconds))
+
+    def restart(self, session_id: str) -> None:
+        self._wait(self._core.restart(session_id))
+
+    def get(self, path: str) -> Any:
+        return self._wait(self._core.get(path))
+
+    def run_cell(self, source: CellSource, spec: SessionSpec) -> CellRun:
+        """Sends a cell on its way and returns at once; everything else comes as events of the `CellRun`."""
+
+        def interrupt() -> None:
+            asyncio.run_coroutine_threadsafe(self._core.interrupt_cell(spec), self._loop)
+
+        def answer(message: KernelMessage) -> None:
+            self._loop.call_soon_threadsafe(self._core.send, spec, message)
+
+        cell = CellRun(source, interrupt, answer)
+        asyncio.run_coroutine_threadsafe(self._core.run_cell(cell, spec), self._loop)
+        return cell
+
+    def close(self) -> None:
+        if not self._closed:
+            self._closed = True
+            self._wait(self._core.close())
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
+            self._loop.close()
+
+    def _wait(self, work: Coroutine[Any, Any, T]) -> T:
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()
+            raise

@@ -1,0 +1,150 @@
+"""A cell on its way: what goes out, and the events that come back."""
+
+from __future__ import annotations
+
+import queue
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from ..api import Session
+from ..errors import FarcellError
+from ..wire.messages import KernelMessage, decode, encode
+
+
+@dataclass(frozen=True, slots=True)
+class CellSource:
+    """What is to run. `header` is the front end's own where there is one: its ``msg_id`` is the execute id.
+
+    `number` is the notebook's ``In [n]``, for the bill.
+    """
+
+    code: str
+    header: dict[str, Any]
+    number: int | None = None
+    allow_stdin: bool = True
+
+    @property
+    def execute_id(self) -> str:
+        return str(self.header["msg_id"])
+
+    def request(self) -> KernelMessage:
+        content = {
+            "code": self.code,
+            "silent": False,
+            "store_history": True,
+            "user_expressions": {},
+            "allow_stdin": self.allow_stdin,
+            "stop_on_error": True,
+        }
+        return encode("shell", self.header, metadata={"farcell": {"number": self.number}}, content=content)
+
+
+def new_header(session: str | None = None, msg_type: str = "execute_request") -> dict[str, Any]:
+    """A header for a message that no front end has sent."""
+    return {
+        "msg_id": secrets.token_hex(16),
+        "msg_type": msg_type,
+        "session": session or secrets.token_hex(8),
+        "username": "farcell",
+        "date": datetime.now(UTC).isoformat(),
+        "version": "5.3",
+    }
+
+
+# --- events, in the order in which they happened ---
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """The session is not running yet; comes on every change while it waits."""
+
+    session: Session
+
+
+@dataclass(frozen=True, slots=True)
+class Began:
+    """The cell runs in that session. `anew` says why its variables are gone, if it had any before."""
+
+    session: Session
+    anew: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """An IOPub message of the cell's: stream, display_data, execute_result, error, clear_output, ..."""
+
+    msg_type: str
+    content: dict[str, Any]
+    metadata: dict[str, Any] = field(default_factory=dict)
+    buffers: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class InputRequest:
+    """The cell waits at ``input()`` or ``getpass()``."""
+
+    prompt: str
+    password: bool
+    header: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The cell is over, and all of its output came before. `reply` is the kernel's; `error` is set instead when none came."""
+
+    reply: dict[str, Any] | None
+    error: FarcellError | None
+    session: Session | None
+    duration_s: float
+
+    @property
+    def cost_nanos(self) -> int:
+        """By the price of the cell's lease; the ledger has what was charged."""
+        lease = self.session.lease if self.session else None
+        return round(self.duration_s * lease.price_nanos_per_s) if lease else 0
+
+
+Event = Progress | Began | Output | InputRequest | Ended
+
+
+class CellRun:
+    """The blocking side of a running cell: iterate over its events, from any one thread; the last is `Ended`."""
+
+    def __init__(
+        self, source: CellSource, interrupt: Callable[[], None], answer: Callable[[KernelMessage], None]
+    ) -> None:
+        self.source = source
+        self._interrupt = interrupt
+        self._answer = answer
+        self.begun = False
+        """Whether the kernel was seen to begin with it."""
+        self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+
+    def put(self, event: Event) -> None:
+        """Called on the client's event loop."""
+        self.begun = self.begun or isinstance(event, Began)
+        self._events.put(event)
+
+    def next(self, timeout_s: float | None = None) -> Event:
+        """The next event; raises `TimeoutError` after `timeout_s`. A KeyboardInterrupt loses nothing: call it again."""
+        try:
+            return self._events.get(timeout=timeout_s)
+        except queue.Empty:
+            raise TimeoutError from None
+
+    def interrupt(self) -> None:
+        """Interrupts the far cell, or withdraws it while it waits for its container. Events go on until `Ended`."""
+        self._interrupt()
+
+    def answer(self, request: InputRequest, value: str) -> None:
+        header = new_header(self.source.header.get("session"), "input_reply")
+        self._answer(encode("stdin", header, request.header, content={"value": value}))
+
+
+def read_output(message: KernelMessage, msg_type: str) -> Output:
+    return Output(
+        msg_type, decode(message.content), decode(message.metadata), tuple(map(bytes, message.buffers))
+    )

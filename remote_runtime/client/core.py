@@ -1,0 +1,190 @@
+"""The client's core: one event loop's view of the user's sessions. `blocking` is its face for notebooks and commands."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from ..api import Bill, Offer, Session, SessionKey, SessionSpec, SessionState, from_json, to_json
+from ..errors import FarcellError, GatewayUnreachable, OutcomeUnknown, SessionNotFound, Unauthorized
+from .cell import CellRun, Ended, Progress
+from .channels import Channels, Stray
+from .endings import lease_ended, link_lost, started_anew
+from .gateway_client import GatewayClient
+from .locate import connect
+
+_log = logging.getLogger(__name__)
+
+PROGRESS_EVERY_S = 0.5
+_ENDED = (SessionState.STOPPED, SessionState.LOST)
+
+
+@dataclass(slots=True)
+class _Attached:
+    channels: Channels
+    reading: asyncio.Task[None]
+
+
+class Core:
+    """All methods are coroutines of one event loop. A gateway that went away is looked for again, and started if embedded."""
+
+    def __init__(self, stray: Stray) -> None:
+        self._stray = stray
+        self._gateway: GatewayClient | None = None
+        self._attached: dict[SessionKey, _Attached] = {}
+        self._opening: dict[SessionKey, asyncio.Lock] = {}
+
+    # --- the gateway ---
+
+    async def get(self, path: str) -> Any:
+        return await self._ask("get_json", path)
+
+    async def post(self, path: str, body: Any) -> Any:
+        return await self._ask("post_json", path, body)
+
+    async def delete(self, path: str) -> Any:
+        return await self._ask("delete_json", path)
+
+    async def _ask(self, verb: str, *arguments: Any) -> Any:
+        """Once more with a newly found gateway when the known one is gone: a restarted one has another port and token."""
+        gateway = await self.gateway()
+        try:
+            return await getattr(gateway, verb)(*arguments)
+        except (GatewayUnreachable, Unauthorized):
+            gateway = await self._find_again(gateway)
+            return await getattr(gateway, verb)(*arguments)
+
+    async def gateway(self) -> GatewayClient:
+        if self._gateway is None:
+            self._gateway = await connect()
+        return self._gateway
+
+    async def _find_again(self, lost: GatewayClient) -> GatewayClient:
+        if self._gateway is lost:
+            lost.close()
+            self._gateway = None
+        return await self.gateway()
+
+    async def offers(self) -> list[Offer]:
+        return [from_json(Offer, value) for value in (await self.get("/farcell/v1/offers"))["offers"]]
+
+    async def sessions(self) -> list[Session]:
+        return [from_json(Session, value) for value in (await self.get("/farcell/v1/sessions"))["sessions"]]
+
+    async def session(self, session_id: str) -> Session:
+        return from_json(Session, await self.get(f"/farcell/v1/sessions/{quote(session_id)}"))
+
+    async def bill(self) -> Bill:
+        return from_json(Bill, await self.get("/farcell/v1/bill"))
+
+    async def log(self, session_id: str) -> str:
+        return str((await self.get(f"/farcell/v1/sessions/{quote(session_id)}/logs"))["log"])
+
+    async def stop(self, session_id: str) -> Session:
+        return from_json(Session, await self.delete(f"/farcell/v1/sessions/{quote(session_id)}"))
+
+    async def keep(self, session_id: str, seconds: float) -> Session:
+        path = f"/farcell/v1/sessions/{quote(session_id)}/keep"
+        return from_json(Session, await self.post(path, {"seconds": seconds}))
+
+    async def interrupt(self, session_id: str) -> None:
+        await self.post(f"/api/kernels/{quote(session_id)}/interrupt", {})
+
+    async def restart(self, session_id: str) -> None:
+        await self.post(f"/api/kernels/{quote(session_id)}/restart", {})
+
+    # --- cells ---
+
+    async def run_cell(self, cell: CellRun, spec: SessionSpec) -> None:
+        """Runs a cell to its `Ended`, whatever happens on the way; cancelling withdraws a cell that has not been sent."""
+        try:
+            channels, anew = await self._attach(spec)
+            progress = asyncio.create_task(self._tell_progress(cell, channels))
+            try:
+                done = await channels.run(cell, anew)
+            finally:
+                progress.cancel()
+            if not done:
+                cell.put(Ended(None, await self._why_lost(channels, cell), channels.session, 0.0))
+        except FarcellError as error:
+            cell.put(Ended(None, error, None, 0.0))
+
+    async def interrupt_cell(self, spec: SessionSpec) -> None:
+        """Interrupts what runs in the session; one that still waits for its container leaves the queue."""
+        attached = self._attached.get(spec.key)
+        if attached is None:
+            return
+        session = await self.session(attached.channels.session.id)
+        if session.state in (SessionState.QUEUED, SessionState.STARTING):
+            await self.stop(session.id)
+        else:
+            await self.interrupt(session.id)
+
+    def send(self, spec: SessionSpec, message: Any) -> None:
+        attached = self._attached.get(spec.key)
+        if attached is not None:
+            attached.channels.send(message)
+
+    async def _attach(self, spec: SessionSpec) -> tuple[Channels, str | None]:
+        """The session's open channels; opened, and the session started, where they are not."""
+        async with self._opening.setdefault(spec.key, asyncio.Lock()):
+            attached = self._attached.get(spec.key)
+            if attached is not None and not attached.channels.closed.is_set():
+                if attached.channels.session.request == spec.request:
+                    return attached.channels, None
+            session = from_json(Session, await self.post("/farcell/v1/sessions", to_json(spec)))
+            anew = started_anew(session)
+            channels = await self._open(session)
+            self._attached[spec.key] = _Attached(channels, asyncio.create_task(channels.read()))
+            return channels, anew
+
+    async def _open(self, session: Session) -> Channels:
+        """Raises why the session is gone if it was faster to fail than this is to connect."""
+        try:
+            return await Channels.open(await self.gateway(), session, self._stray)
+        except SessionNotFound:
+            raise lease_ended(await self.session(session.id), begun=False) from None
+
+    async def _tell_progress(self, cell: CellRun, channels: Channels) -> None:
+        """While the cell has not begun: where its session is on the way to a kernel."""
+        told = None
+        while not cell.begun:
+            await asyncio.sleep(PROGRESS_EVERY_S)
+            try:
+                session = await self.session(channels.session.id)
+            except FarcellError as error:
+                _log.debug("no progress of session %s: %s", channels.session.id, error)
+                continue
+            channels.session = session
+            if not cell.begun and told != (session.state, session.queue):
+                told = (session.state, session.queue)
+                cell.put(Progress(session))
+
+    async def _why_lost(self, channels: Channels, cell: CellRun) -> FarcellError:
+        try:
+            session = await self.session(channels.session.id)
+        except SessionNotFound as error:
+            return OutcomeUnknown(f"{error.message}: how far this cell came is unknown")
+        except FarcellError:
+            return link_lost(channels.session, begun=cell.begun)
+        channels.session = session
+        return (
+            lease_ended(session, begun=cell.begun)
+            if session.state in _ENDED
+            else link_lost(session, begun=cell.begun)
+        )
+
+    async def close(self) -> None:
+        for attached in self._attached.values():
+            attached.channels.close()
+            attached.reading.cancel()
+        await asyncio.gather(
+            *(attached.reading for attached in self._attached.values()), return_exceptions=True
+        )
+        self._attached.clear()
+        if self._gateway is not None:
+            self._gateway.close()
+            self._gateway = None

@@ -1,0 +1,77 @@
+"""What a user is told when a cell does not end by itself, or its session is not what it was; pure."""
+
+from __future__ import annotations
+
+from ..api import EndReason, Session
+from ..errors import FarcellError, OutcomeUnknown, StartFailed
+
+_ONCE = "it is not run again by itself"
+
+
+def kernel_died(session: Session, detail: str) -> FarcellError:
+    """The kernel was replaced while the cell ran; the container lives."""
+    why = "was restarted" if detail == "restarted" else f"died ({detail})"
+    return OutcomeUnknown(
+        f"the kernel of session {session.name} {why} while this cell ran: how far it came is unknown, and {_ONCE}. "
+        "The next %%gpu cell runs in a fresh kernel; variables are gone, files are there."
+    )
+
+
+def lease_ended(session: Session, *, begun: bool) -> FarcellError:
+    """The session has no container any more; `begun` says whether the cell had."""
+    lease = session.lease
+    if lease is not None and lease.end_reason is EndReason.START_FAILED:
+        return StartFailed(f"session {session.name} did not start on {lease.label}: {lease.end_detail}")
+    if not begun:
+        return OutcomeUnknown(f"session {session.name} ended before this cell began; {_ONCE}: run it again")
+    return OutcomeUnknown(
+        f"session {session.name} {_how(session)} while this cell ran: how far it came is unknown, and {_ONCE}. "
+        "The next %%gpu cell starts a fresh container."
+    )
+
+
+def link_lost(session: Session, *, begun: bool) -> FarcellError:
+    """The way to the gateway broke and the session is still there."""
+    if not begun:
+        return OutcomeUnknown(f"the link to the gateway broke before this cell was seen to begin; {_ONCE}")
+    return OutcomeUnknown(
+        f"the link to the gateway broke while this cell ran in session {session.name}: it may still run there; "
+        f"its output from here on is lost, and {_ONCE}. Variables are there: look at them in the next %%gpu cell."
+    )
+
+
+def started_anew(session: Session) -> str | None:
+    """Why a session that had a container before begins with an empty namespace; None when it never had one."""
+    lease = session.lease
+    if lease is None or lease.ended_at is None or lease.ready_at is None:
+        return None
+    gone = f"; not saved: {', '.join(lease.unsaved)}" if lease.unsaved else ""
+    return f"session {session.name} starts anew: it {_how(session)}{gone}"
+
+
+def _how(session: Session) -> str:
+    lease = session.lease
+    reason = lease.end_reason if lease else None
+    detail = f" ({lease.end_detail})" if lease and lease.end_detail else ""
+    match reason:
+        case EndReason.IDLE:
+            return f"was stopped after {format_duration(session.settings.idle_s)} idle"
+        case EndReason.EXPIRED:
+            return "came to the end of its lease"
+        case EndReason.LOST:
+            return f"lost its container{detail}"
+        case EndReason.STOPPED:
+            return f"was stopped{detail}"
+        case _:
+            return f"ended{detail}"
+
+
+def format_duration(seconds: float) -> str:
+    """``0.42 s``, ``12.3 s``, ``4 min 05 s``, ``2 h 03 min``."""
+    if seconds < 60:
+        return f"{seconds:.2f} s" if seconds < 10 else f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s" if rest else f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min" if minutes else f"{hours} h"

@@ -1,0 +1,78 @@
+"""Where Farcell keeps its things, and what the environment says; nothing else reads `os.environ`.
+
+::
+
+    FARCELL_DATA_DIR   the folder for everything below (default: the platform's user data folder)
+    FARCELL_SIMULATE   simulated devices for the embedded gateway, such as H100:2,T4:4
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+
+import platformdirs
+
+MAX_SOCKET_PATH = 100
+
+
+def environment() -> Mapping[str, str]:
+    """This process's environment, for a spawner to pass on a part of."""
+    return os.environ
+
+
+def data_dir() -> Path:
+    """The user's folder: the embedded gateway's database and leases, the login, the machine's id."""
+    return Path(os.environ.get("FARCELL_DATA_DIR") or platformdirs.user_data_path("farcell", appauthor=False))
+
+
+def simulate() -> str:
+    return os.environ.get("FARCELL_SIMULATE", "")
+
+
+def notebook_path() -> str | None:
+    """The notebook's path as Jupyter Server tells its kernels; None elsewhere."""
+    return os.environ.get("JPY_SESSION_NAME") or None
+
+
+def machine_id() -> str:
+    """A random name for this user on this machine, made once: part of what finds a notebook's sessions again."""
+    path = data_dir() / "machine-id"
+    try:
+        return path.read_text("ascii").strip()
+    except FileNotFoundError:
+        make_private(path.parent)
+        try:
+            with path.open("x", encoding="ascii") as file:
+                file.write(uuid.uuid4().hex)
+        except FileExistsError:
+            pass
+        return path.read_text("ascii").strip()
+
+
+def make_private(folder: Path) -> None:
+    """Makes a folder, with its parents, that only its user can look into."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+
+def socket_path(folder: Path) -> Path:
+    """Where a gateway with that folder listens for agents: in it, or where that is too long for a socket, in a short one."""
+    path = folder / "gateway.sock"
+    if len(os.fsencode(path)) <= MAX_SOCKET_PATH:
+        return path
+    name = hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
+    return Path(tempfile.gettempdir()) / f"farcell-{name}" / "gateway.sock"
+
+
+def write_private(path: Path, text: str) -> None:
+    """Replaces a file at once, readable by its user alone."""
+    make_private(path.parent)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with open(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+    temporary.replace(path)

@@ -1,0 +1,1 @@
+"""The gateway: the server that clients and agents talk to. Start reading at `application`."""

@@ -1,0 +1,75 @@
+"""What agents say, and who may say it."""
+
+from __future__ import annotations
+
+from ..api import LeaseId, SessionState
+from ..errors import BadFrame, TokenUsed, Unauthorized
+from ..wire import control
+from ..wire.frames import Kind
+from ..wire.stream import Message
+from . import records
+from .database import Database
+from .leases import LeaseKeeper
+from .live_session import LiveSession
+from .users import hash_token
+
+
+class AgentDesk:
+    """Binds agents to their leases, and turns their control messages into what the keeper does."""
+
+    def __init__(self, database: Database, keeper: LeaseKeeper) -> None:
+        self._database = database
+        self._keeper = keeper
+
+    async def knows(self, lease_id: LeaseId, token: str) -> bool:
+        """Whether the token is a running lease's, without binding it."""
+        return await self._database.read(
+            lambda connection: records.is_lease_token(connection, lease_id, hash_token(token))
+        )
+
+    async def bind(self, lease_id: LeaseId, token: str, nonce: str) -> LiveSession:
+        """The lease's session; raises `Unauthorized`, or `TokenUsed` when another agent came with this token before."""
+        bound = await self._database.write(
+            lambda connection: records.bind_agent(connection, lease_id, hash_token(token), nonce)
+        )
+        live = self._keeper.find(lease_id)
+        if bound is None or live is None:
+            raise Unauthorized("this is not the token of a running lease")
+        if not bound:
+            raise TokenUsed(f"another agent holds lease {lease_id} already")
+        return live
+
+    def received(self, live: LiveSession, message: Message) -> None:
+        """One message of the session's agent; raises `BadFrame` for one that no agent sends."""
+        if message.kind is Kind.KERNEL:
+            live.relay.from_agent(message.client, message.body)
+            return
+        order = control.decode_from_agent(message.body)
+        match order:
+            case control.Ready():
+                self._keeper.agent_ready(live, order)
+            case control.Status():
+                self._status(live, order)
+            case control.Usage():
+                self._usage(live, order)
+            case control.Cell():
+                if live.lease is not None:
+                    self._keeper.cell_changed(live.lease.id, order)
+            case control.Bye():
+                self._keeper.said_bye(live, order)
+            case control.KernelDied():
+                self._keeper.kernel_died(live, order.detail)
+            case control.Hello():
+                raise BadFrame("a hello in the stream")
+
+    def _status(self, live: LiveSession, status: control.Status) -> None:
+        live.idle = status.idle
+        state = SessionState.BUSY if status.busy else SessionState.IDLE
+        if live.state in (SessionState.BUSY, SessionState.IDLE) and live.state is not state:
+            live.state = state
+        self._keeper.changed(live)
+
+    def _usage(self, live: LiveSession, usage: control.Usage) -> None:
+        live.usage = usage
+        self._keeper.attested(live, usage.uptime_ms)
+        live.relay.command(control.LeaseEnd(self._keeper.times.lease_s))

@@ -1,0 +1,150 @@
+"""The gateway put together: database, places, leases, sessions, agents, and the servers in front of them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from tornado.httpserver import HTTPServer
+from tornado.netutil import bind_sockets, bind_unix_socket
+
+from ..api import EndReason, GatewayId, GpuTable
+from ..api.identifiers import new_gateway_id
+from ..spawners.contract import Spawner
+from . import records, users
+from .agents import AgentDesk
+from .background import Background
+from .database import Database
+from .events import EventBus
+from .leases import LeaseKeeper
+from .live_session import LiveSession
+from .metrics import Metrics
+from .options import GatewayOptions
+from .places import Places
+from .routes import make_application
+from .sessions import SessionDesk
+from .users import User
+
+_log = logging.getLogger(__name__)
+
+RECONCILE_EVERY_S = 60.0
+TICK_S = 1.0
+MAX_HEADER_BYTES = 64 << 10
+
+
+class Gateway:
+    """One running gateway. `async with open_gateway(...)` makes it; `stop` makes `wait` return."""
+
+    def __init__(
+        self,
+        options: GatewayOptions,
+        gateway_id: GatewayId,
+        database: Database,
+        places: Places,
+        background: Background,
+    ) -> None:
+        self.options = options
+        self.id = gateway_id
+        self.database = database
+        self.places = places
+        self.events = EventBus()
+        self.keeper = LeaseKeeper(
+            gateway_id, options.folder, database, places, background, self._changed, options.times
+        )
+        self.desk = SessionDesk(database, places, self.keeper, self.events, background)
+        self.agents = AgentDesk(database, self.keeper)
+        self.metrics = Metrics(self)
+        self._stopping = asyncio.Event()
+        self._known_tokens: dict[str, User] = {}
+        self._last_use = time.monotonic()
+        self.port = 0
+
+    async def user_of_token(self, token: str) -> User | None:
+        self._last_use = time.monotonic()
+        return await self.database.read(lambda connection: users.user_of_token(connection, token))
+
+    async def end_all_leases(self) -> int:
+        """Ends every lease and empties the queue; returns how many there were."""
+        live = list(self.keeper.live.values())
+        async with asyncio.TaskGroup() as tasks:
+            for session in live:
+                tasks.create_task(self.keeper.end(session, EndReason.STOPPED, "everything was ended"))
+        return len(live)
+
+    def stop(self) -> None:
+        self._stopping.set()
+
+    async def wait(self) -> None:
+        await self._stopping.wait()
+
+    def _changed(self, live: LiveSession) -> None:
+        self.desk.changed(live)
+
+    # --- regular work ---
+
+    async def tick(self) -> None:
+        """Every second: acknowledgements, the queue, an embedded gateway's own end."""
+        while True:
+            await asyncio.sleep(TICK_S)
+            for live in self.keeper.live.values():
+                live.link.acknowledge()
+            if self.keeper.live:
+                self._last_use = time.monotonic()
+                await self.places.refresh()
+                self.desk.place()
+            elif self.options.embedded and time.monotonic() - self._last_use > self.options.embedded_end_s:
+                _log.info("nobody needs this gateway any more")
+                self.stop()
+
+    async def reconcile(self) -> None:
+        while True:
+            await asyncio.sleep(RECONCILE_EVERY_S)
+            await self.keeper.reconcile()
+
+
+@asynccontextmanager
+async def open_gateway(
+    options: GatewayOptions, spawners: Mapping[str, Spawner], table: GpuTable
+) -> AsyncIterator[Gateway]:
+    """A gateway that listens; on leaving, its servers close and its leases run on."""
+    async with AsyncExitStack() as stack:
+        database = Database(options.database_url or f"sqlite:///{options.folder / 'gateway.sqlite'}")
+        stack.callback(database.close)
+        await asyncio.to_thread(database.migrate)
+        gateway_id = GatewayId(
+            await database.write(lambda connection: records.fact(connection, "gateway_id", new_gateway_id()))
+        )
+        places = Places(spawners, table)
+        stack.push_async_callback(places.close)
+        background = await stack.enter_async_context(Background())
+        gateway = Gateway(options, gateway_id, database, places, background)
+        await gateway.desk.recover()
+        background.spawn(gateway.tick(), "the tick")
+        background.spawn(gateway.reconcile(), "reconciling")
+        await _listen(gateway, stack)
+        yield gateway
+
+
+async def _listen(gateway: Gateway, stack: AsyncExitStack) -> None:
+    """One server on TCP for clients, one on the unix socket for agents; both speak the same routes."""
+    options = gateway.options
+    application = make_application(gateway)
+    tcp = bind_sockets(options.port, options.host)
+    gateway.port = tcp[0].getsockname()[1]
+    for sockets, tls in (
+        (tcp, options.tls),
+        ([bind_unix_socket(str(gateway.keeper.socket), mode=0o600)], None),
+    ):
+        server = HTTPServer(
+            application, ssl_options=tls, max_header_size=MAX_HEADER_BYTES, idle_connection_timeout=120
+        )
+        server.add_sockets(sockets)
+        stack.push_async_callback(_close_server, server)
+
+
+async def _close_server(server: HTTPServer) -> None:
+    server.stop()
+    await server.close_all_connections()

@@ -1,0 +1,226 @@
+"""Jupyter Server's kernels API: kernel specs, kernels, channels. A kernel here is a session; its id is the session's."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from datetime import UTC, datetime
+from typing import Any
+
+from tornado.websocket import WebSocketClosedError, WebSocketHandler
+
+from ...api import Offer, Request, Session, SessionKey, SessionSpec, SessionState
+from ...errors import BadFrame, BadRequest, FarcellError, NotFound
+from ...wire import messages
+from ..live_session import LiveSession
+from ..relay import Relay
+from .base import Guard, JsonHandler
+
+_log = logging.getLogger(__name__)
+
+SUBPROTOCOL = "v1.kernel.websocket.jupyter.org"
+MAX_MESSAGE_BYTES = 256 << 20
+"""The largest kernel message that a client may send; what is announced larger is refused before it is read."""
+MAX_BEHIND_BYTES = 64 << 20
+"""A client that reads so much slower than its kernel writes is cut off."""
+
+_STATES = {SessionState.IDLE: "idle", SessionState.BUSY: "busy"}
+
+
+class ApiVersion(JsonHandler):
+    """``GET /api``"""
+
+    anonymous = True
+
+    def get(self) -> None:
+        self.write_json({"version": "2.17.0"})
+
+
+class KernelSpecs(JsonHandler):
+    """``GET /api/kernelspecs``: one for each offer."""
+
+    async def get(self) -> None:
+        offers = await self.gateway.places.offers()
+        specs = {spec["name"]: spec for spec in map(_kernel_spec, offers)}
+        default = next(iter(specs), "")
+        self.write_json({"default": default, "kernelspecs": specs})
+
+
+class KernelSpec(JsonHandler):
+    """``GET /api/kernelspecs/{name}``"""
+
+    async def get(self, name: str) -> None:
+        for spec in map(_kernel_spec, await self.gateway.places.offers()):
+            if spec["name"] == name:
+                self.write_json(spec)
+                return
+        raise NotFound(f"there is no kernel spec {name!r}")
+
+
+class Kernels(JsonHandler):
+    """``GET`` and ``POST /api/kernels``"""
+
+    async def get(self) -> None:
+        sessions = await self.gateway.desk.list(self.user)
+        live = self.gateway.keeper.live
+        self.write_json([_kernel(session, live[session.id]) for session in sessions if session.id in live])
+
+    async def post(self) -> None:
+        """A new session each time, as stock clients expect; it belongs to the kernel id, not to a notebook."""
+        model = self.body() if self._chunks else {}
+        if not isinstance(model, dict):
+            raise BadRequest('the body is a JSON object such as {"name": "farcell-h100"}')
+        request = await self._request_of(model.get("name"))
+        key = SessionKey("jupyter", f"kernel-{uuid.uuid4()}", request.default_name, ephemeral=True)
+        session = await self.gateway.desk.ensure(self.user, SessionSpec(key, request))
+        self.set_status(201)
+        self.set_header("Location", f"/api/kernels/{session.id}")
+        self.write_json(_kernel(session, self.gateway.keeper.live.get(session.id)))
+
+    async def _request_of(self, name: Any) -> Request:
+        offers = await self.gateway.places.offers()
+        names = {_spec_name(offer): offer for offer in offers}
+        if name is None and names:
+            name = next(iter(names))
+        if name not in names:
+            raise NotFound(f"there is no kernel spec {name!r}; there are: {', '.join(names) or 'none'}")
+        return Request.parse(names[name].name, self.gateway.places.table)
+
+
+class Kernel(JsonHandler):
+    """``GET`` and ``DELETE /api/kernels/{id}``"""
+
+    def get(self, session_id: str) -> None:
+        live = self.gateway.desk.live(self.user, session_id)
+        self.write_json(_kernel(live.view(), live))
+
+    async def delete(self, session_id: str) -> None:
+        self.gateway.desk.live(self.user, session_id)
+        await self.gateway.desk.stop(self.user, session_id)
+        self.set_status(204)
+        self.finish()
+
+
+class KernelAction(JsonHandler):
+    """``POST /api/kernels/{id}/interrupt`` and ``/restart``"""
+
+    async def post(self, session_id: str, action: str) -> None:
+        if action == "interrupt":
+            self.gateway.desk.interrupt(self.user, session_id)
+            self.set_status(204)
+            self.finish()
+            return
+        await self.gateway.desk.restart(self.user, session_id)
+        live = self.gateway.desk.live(self.user, session_id)
+        self.write_json(_kernel(live.view(), live))
+
+
+class Channels(Guard, WebSocketHandler):
+    """``GET /api/kernels/{id}/channels``: kernel messages in the v1 layout, relayed without being decoded."""
+
+    _relay: Relay | None = None
+    _number = 0
+
+    async def prepare(self) -> None:
+        self.check_place()
+        user = await self.authenticate()
+        self._live = self.gateway.desk.live(user, self.path_args[0])
+
+    def check_origin(self, origin: str) -> bool:
+        return True  # `check_place` has done so, for requests of every kind
+
+    def select_subprotocol(self, subprotocols: list[str]) -> str | None:
+        return SUBPROTOCOL if SUBPROTOCOL in subprotocols else None
+
+    def open(self, _session_id: str) -> None:
+        self.set_nodelay(True)
+        if self.selected_subprotocol != SUBPROTOCOL:
+            self.close(1002, f"this gateway speaks {SUBPROTOCOL}")
+            return
+        self._relay = self._live.relay
+        self._number = self._relay.attach(self)
+
+    async def on_message(self, message: str | bytes) -> None:
+        """Tornado reads the next message when this returns: a client that is ahead of its agent waits."""
+        if self._relay is None:
+            return
+        try:
+            if isinstance(message, str):
+                raise BadFrame("a text message; kernel messages are binary in this subprotocol")
+            channel = messages.check(message)
+            await self._relay.room()
+            self._relay.from_client(self._number, channel, message)
+        except FarcellError as error:
+            _log.info("session %s: closed client %d: %s", self._live.session.id, self._number, error)
+            self.close(1007, error.message[:120])
+
+    def on_close(self) -> None:
+        if self._relay is not None:
+            self._relay.detach(self._number)
+
+    # --- what the relay calls ---
+
+    def deliver(self, data: bytes) -> None:
+        try:
+            self.write_message(data, binary=True).add_done_callback(_ignore_closed)
+        except WebSocketClosedError:
+            return
+        if self._behind_bytes() > MAX_BEHIND_BYTES:
+            self.close(1013, "the client reads too slowly")
+
+    def end(self, code: int, reason: str) -> None:
+        self.deliver(_dead(reason))
+        self.close(code, reason[:120])
+
+    def _behind_bytes(self) -> int:
+        stream = getattr(self.ws_connection, "stream", None)
+        return len(stream._write_buffer) if stream is not None else 0
+
+
+def _ignore_closed(written: Any) -> None:
+    if not written.cancelled():
+        written.exception()
+
+
+def _dead(detail: str) -> bytes:
+    """The message by which Jupyter Server tells that a kernel is gone for good."""
+    header = {
+        "msg_id": str(uuid.uuid4()),
+        "msg_type": "status",
+        "session": "farcell",
+        "username": "farcell",
+        "date": datetime.now(UTC).isoformat(),
+        "version": "5.3",
+    }
+    content = {"execution_state": "dead", "farcell": {"detail": detail}}
+    return messages.pack(messages.encode("iopub", header, content=content))
+
+
+def _spec_name(offer: Offer) -> str:
+    simulated = "-simulated" if offer.simulated else ""
+    return f"farcell-{offer.name.lower()}{simulated}"
+
+
+def _kernel_spec(offer: Offer) -> dict[str, Any]:
+    return {
+        "name": _spec_name(offer),
+        "spec": {
+            "argv": [],
+            "display_name": f"Farcell ({offer.label})",
+            "language": "python",
+            "interrupt_mode": "message",
+            "env": {},
+            "metadata": {"farcell": {"offer": offer.name, "simulated": offer.simulated}},
+        },
+        "resources": {},
+    }
+
+
+def _kernel(session: Session, live: LiveSession | None) -> dict[str, Any]:
+    return {
+        "id": session.id,
+        "name": f"farcell-{session.request}".lower(),
+        "last_activity": datetime.now(UTC).isoformat(),
+        "execution_state": _STATES.get(session.state, "starting"),
+        "connections": live.relay.clients if live else 0,
+    }

@@ -1,0 +1,125 @@
+"""Farcell's own resources: sessions, leases, offers, the bill, events."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from tornado.iostream import StreamClosedError
+
+from ...api import Session, SessionSpec, from_json, to_json
+from ...api.json_form import encode
+from ...errors import BadRequest
+from .. import book, records
+from ..events import Event
+from .base import JsonHandler
+
+HEARTBEAT_S = 15.0
+"""A comment line in the event stream, so that both ends notice a dead connection."""
+
+
+def session_json(session: Session) -> dict[str, Any]:
+    return {**to_json(session), **session.facts()}
+
+
+class Offers(JsonHandler):
+    """``GET /farcell/v1/offers``"""
+
+    async def get(self) -> None:
+        offers = await self.gateway.places.offers()
+        self.write_json({"offers": [{**to_json(offer), "label": offer.label} for offer in offers]})
+
+
+class Sessions(JsonHandler):
+    """``GET /farcell/v1/sessions[?all=1]`` and ``POST``, whose body is a `SessionSpec`."""
+
+    async def get(self) -> None:
+        everybody = self.get_query_argument("all", "0") == "1"
+        sessions = await self.gateway.desk.list(self.user, everybody=everybody)
+        self.write_json({"sessions": [session_json(session) for session in sessions]})
+
+    async def post(self) -> None:
+        spec = from_json(SessionSpec, self.body(), self.gateway.places.table)
+        self.write_json(session_json(await self.gateway.desk.ensure(self.user, spec)))
+
+
+class OneSession(JsonHandler):
+    """``GET`` and ``DELETE /farcell/v1/sessions/{id}``; the latter ends its lease."""
+
+    async def get(self, session_id: str) -> None:
+        self.write_json(session_json(await self.gateway.desk.find(self.user, session_id)))
+
+    async def delete(self, session_id: str) -> None:
+        await self.gateway.desk.stop(self.user, session_id)
+        self.write_json(session_json(await self.gateway.desk.find(self.user, session_id)))
+
+
+class KeepSession(JsonHandler):
+    """``POST /farcell/v1/sessions/{id}/keep`` with ``{"seconds": 3600}``"""
+
+    async def post(self, session_id: str) -> None:
+        body = self.body()
+        seconds = body.get("seconds") if isinstance(body, dict) else None
+        if not isinstance(seconds, int | float) or isinstance(seconds, bool):
+            raise BadRequest('keep takes {"seconds": NUMBER}')
+        self.gateway.desk.keep(self.user, session_id, float(seconds))
+        self.write_json(session_json(await self.gateway.desk.find(self.user, session_id)))
+
+
+class SessionLogs(JsonHandler):
+    """``GET /farcell/v1/sessions/{id}/logs``: the end of what the newest lease's processes wrote."""
+
+    async def get(self, session_id: str) -> None:
+        session = await self.gateway.desk.find(self.user, session_id)
+        lease_id = session.lease_id
+        log = (
+            ""
+            if lease_id is None
+            else await asyncio.to_thread(self.gateway.keeper.log_tail, lease_id, 256 << 10)
+        )
+        self.write_json({"lease": lease_id, "log": log})
+
+
+class Leases(JsonHandler):
+    """``GET /farcell/v1/leases``"""
+
+    async def get(self) -> None:
+        leases = await self.gateway.database.read(
+            lambda connection: records.read_leases(connection, self.user.id)
+        )
+        self.write_json({"leases": to_json(leases)})
+
+
+class Bill(JsonHandler):
+    """``GET /farcell/v1/bill``: what was charged, by cell and idle time."""
+
+    async def get(self) -> None:
+        bill = await self.gateway.database.read(lambda connection: book.bill(connection, self.user.id))
+        self.write_json(to_json(bill))
+
+
+class Events(JsonHandler):
+    """``GET /farcell/v1/events``: server-sent events, each a session's or ``offers`` JSON; ``reset`` means: read everything again."""
+
+    async def get(self) -> None:
+        self.set_header("Content-Type", "text/event-stream")
+        with self.gateway.events.listen(self.user.id) as queue:
+            try:
+                await self._send(b": here\n\n")
+                while True:
+                    await self._send(await _next(queue))
+            except StreamClosedError:
+                return
+
+    async def _send(self, data: bytes) -> None:
+        self.write(data)
+        await self.flush()
+
+
+async def _next(queue: asyncio.Queue[Event]) -> bytes:
+    try:
+        async with asyncio.timeout(HEARTBEAT_S):
+            event = await queue.get()
+    except TimeoutError:
+        return b": still here\n\n"
+    return b"event: %s\ndata: %s\n\n" % (event.kind.encode(), encode(event.body))

@@ -1,0 +1,325 @@
+"""The life of a lease: a container is started, watched, charged and ended."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sqlalchemy import Connection
+
+from .. import config
+from ..api import EndReason, GatewayId, Lease, LeaseId, LeaseState, SessionId, SessionState
+from ..api.identifiers import new_lease_id
+from ..errors import FarcellError, StartFailed
+from ..scheduler import Grant
+from ..spawners.contract import ContainerSpec, ContainerState, Spawner
+from ..wire import control
+from . import book, records
+from .background import Background
+from .database import Database
+from .live_session import LiveSession
+from .places import Places
+from .users import hash_token, new_token
+
+_log = logging.getLogger(__name__)
+
+LEASE_ENDED = 4410
+"""The WebSocket close code that tells a client that its session has no container any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseTimes:
+    """`start_s`: from the start of a container to its kernel's readiness. `lease_s`: how far a heartbeat moves the end.
+
+    `stop_s`: how long an agent may take to say goodbye.
+    """
+
+    start_s: float = 120.0
+    lease_s: float = 1800.0
+    stop_s: float = 10.0
+
+
+class LeaseKeeper:
+    """Starts and ends containers. `changed` is called with a session whenever something of it did."""
+
+    def __init__(
+        self,
+        gateway_id: GatewayId,
+        folder: Path,
+        database: Database,
+        places: Places,
+        background: Background,
+        changed: Callable[[LiveSession], None],
+        times: LeaseTimes,
+    ) -> None:
+        self.live: dict[SessionId, LiveSession] = {}
+        self._by_lease: dict[LeaseId, LiveSession] = {}
+        self._gateway_id = gateway_id
+        self._folder = folder
+        self._database = database
+        self._places = places
+        self._background = background
+        self.changed = changed
+        self.times = times
+
+    @property
+    def socket(self) -> Path:
+        """The unix socket on which agents reach this gateway."""
+        return config.socket_path(self._folder)
+
+    def lease_folder(self, lease_id: LeaseId) -> Path:
+        return self._folder / "leases" / lease_id
+
+    def find(self, lease_id: LeaseId) -> LiveSession | None:
+        return self._by_lease.get(lease_id)
+
+    def adopt(self, live: LiveSession, lease: Lease) -> None:
+        """Puts a session with its running lease under care: a new one, or one of a gateway before this."""
+        live.lease = lease
+        live.move_lease_end(self.times.lease_s)
+        self.live[live.session.id] = live
+        self._by_lease[lease.id] = live
+
+    # --- start ---
+
+    async def start(self, live: LiveSession, grant: Grant) -> None:
+        """From a grant to a ready kernel; what fails ends the lease and is told to the session's clients."""
+        token = new_token()
+        lease = _new_lease(live, grant)
+        self.adopt(live, lease)
+        live.state = SessionState.STARTING
+        self.changed(live)
+        try:
+            await self._database.write(
+                lambda connection: _write_start(connection, live, lease, hash_token(token))
+            )
+            async with asyncio.timeout(self.times.start_s):
+                await self._spawner(lease).start(self._container(live, lease, grant, token))
+                await self._wait_until_ready(live, lease)
+        except TimeoutError:
+            await self.end(live, EndReason.START_FAILED, f"no kernel within {self.times.start_s:.0f} s")
+        except FarcellError as error:
+            await self.end(live, EndReason.START_FAILED, error.message)
+
+    def _container(self, live: LiveSession, lease: Lease, grant: Grant, token: str) -> ContainerSpec:
+        folder = self.lease_folder(lease.id)
+        cache = self._folder / "cache" / live.owner
+        for path in (folder, cache):
+            path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return ContainerSpec(
+            gateway_id=self._gateway_id,
+            session_id=live.session.id,
+            lease_id=lease.id,
+            owner=live.session.owner,
+            offer=lease.offer,
+            devices=grant.devices,
+            folder=folder,
+            cache=cache,
+            socket=self.socket,
+            token=token,
+            image=live.session.image,
+        )
+
+    async def _wait_until_ready(self, live: LiveSession, lease: Lease) -> None:
+        """Raises `StartFailed`, with the log's last lines, as soon as the container is seen dead."""
+        while not live.ready.is_set() and not live.ending:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(1.0):
+                    await live.ready.wait()
+                    return
+            if not await self._runs(lease):
+                raise StartFailed(
+                    f"the container ended before its kernel was ready\n{self.log_tail(lease.id)}"
+                )
+
+    # --- what the agent says ---
+
+    def agent_ready(self, live: LiveSession, ready: control.Ready) -> None:
+        """The kernel answers; the first time, billing begins."""
+        if live.lease is None or live.ending:
+            return
+        if live.lease.ready_at is None:
+            live.lease = replace(live.lease, state=LeaseState.RUNNING, ready_at=datetime.now(UTC))
+            live.ready_since = time.monotonic()
+            self._write_lease(live)
+            _log.info("lease %s: ready, kernel %d", live.lease.id, ready.kernel_pid)
+        live.ready.set()
+        if live.state is not SessionState.BUSY:
+            live.state = SessionState.IDLE
+        self.changed(live)
+
+    def attested(self, live: LiveSession, uptime_ms: int) -> None:
+        """Charges what is new and moves the lease's end."""
+        if live.lease is None:
+            return
+        live.lease = replace(live.lease, attested_ms=max(uptime_ms, live.lease.attested_ms))
+        live.move_lease_end(self.times.lease_s)
+        charging = self._charge(live, live.lease, uptime_ms, live.elapsed_ms())
+        self._background.spawn(charging, f"charging lease {live.lease.id}")
+
+    async def _charge(self, live: LiveSession, lease: Lease, uptime_ms: int, elapsed_ms: int) -> None:
+        entry = await self._database.write(
+            lambda connection: book.charge(
+                connection, lease, live.owner, attested_ms=uptime_ms, elapsed_ms=elapsed_ms
+            )
+        )
+        if entry is not None:
+            live.session = replace(live.session, cost_nanos=live.session.cost_nanos + entry.amount_nanos)
+            self.changed(live)
+
+    def cell_changed(self, lease_id: LeaseId, cell: control.Cell) -> None:
+        work = self._database.write(lambda connection: records.write_cell(connection, lease_id, cell))
+        self._background.spawn(work, f"recording a cell of lease {lease_id}")
+
+    def kernel_died(self, live: LiveSession, detail: str) -> None:
+        """The agent starts another; until it answers the session is starting again."""
+        _log.warning("session %s: its kernel died: %s", live.session.id, detail)
+        live.ready.clear()
+
+    def said_bye(self, live: LiveSession, bye: control.Bye) -> None:
+        """The agent ends by itself, or because it was told to."""
+        self.attested(live, bye.uptime_ms)
+        live.unsaved = bye.unsaved
+        live.bye.set()
+        if not live.ending:
+            reason = EndReason(bye.reason)
+            self._background.spawn(self.end(live, reason, ""), f"ending session {live.session.id}")
+
+    def link_lost(self, live: LiveSession) -> None:
+        """The agent's WebSocket closed: it will dial again, or its container is gone."""
+        self._background.spawn(self._watch_lost(live), f"watching session {live.session.id}")
+
+    async def _watch_lost(self, live: LiveSession) -> None:
+        delay_s = 0.05
+        while not live.link.connected and not live.ending and live.lease is not None:
+            if not await self._runs(live.lease):
+                await self.end(live, EndReason.LOST, "its agent is gone")
+            elif time.monotonic() > live.lease_end:
+                await self.end(live, EndReason.LOST, "its agent was not heard until the lease's end")
+            await asyncio.sleep(delay_s)
+            delay_s = min(delay_s * 2, 5.0)
+
+    # --- end ---
+
+    async def end(self, live: LiveSession, reason: EndReason, detail: str) -> None:
+        """Ends a session's lease: the agent is asked, then the container killed. Waits also when somebody else has begun it."""
+        if live.ending:
+            await live.over.wait()
+            return
+        live.ending = True
+        live.state = SessionState.STOPPING
+        self.changed(live)
+        try:
+            await self._say_stop(live, reason)
+            await self._close(live, reason, detail)
+        finally:
+            live.over.set()
+
+    async def _say_stop(self, live: LiveSession, reason: EndReason) -> None:
+        if live.bye.is_set() or not live.link.connected:
+            return
+        live.relay.command(control.Stop(reason.value))
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self.times.stop_s):
+                await live.bye.wait()
+
+    async def _close(self, live: LiveSession, reason: EndReason, detail: str) -> None:
+        lease = live.lease
+        state = SessionState.LOST if reason is EndReason.LOST else SessionState.STOPPED
+        if lease is not None:
+            await self._spawner(lease).stop(lease.id)
+            live.lease = lease = records.end_lease(lease, reason, detail, live.unsaved)
+            _log.info("lease %s ended: %s %s", lease.id, reason.value, detail)
+            self._by_lease.pop(lease.id, None)
+            await asyncio.to_thread(self._empty_folder, lease.id)
+        await self._database.write(lambda connection: _write_end(connection, live, lease, state))
+        live.state = state
+        self._places.scheduler.withdraw(live.session.id)
+        self._places.scheduler.release(live.session.id, time.monotonic())
+        self.live.pop(live.session.id, None)
+        live.relay.end(LEASE_ENDED, reason.value)
+        self.changed(live)
+
+    def _empty_folder(self, lease_id: LeaseId) -> None:
+        """Only the log outlives a lease."""
+        for path in self.lease_folder(lease_id).iterdir():
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            elif path.suffix != ".log":
+                path.unlink(missing_ok=True)
+
+    def log_tail(self, lease_id: LeaseId, max_bytes: int = 4000) -> str:
+        """The end of what the container's processes wrote."""
+        try:
+            with (self.lease_folder(lease_id) / "container.log").open("rb") as file:
+                file.seek(max(0, file.seek(0, 2) - max_bytes))
+                return file.read().decode("utf-8", "replace")
+        except OSError:
+            return ""
+
+    # --- the truth ---
+
+    async def reconcile(self) -> None:
+        """Compares leases with containers: a container without a lease is stopped, a lease without a container ends."""
+        for spawner in self._places.spawners.values():
+            containers = {container.lease_id: container for container in await spawner.list(self._gateway_id)}
+            for lease_id in containers.keys() - self._by_lease.keys():
+                _log.warning("container of lease %s has no lease here: stopped", lease_id)
+                await spawner.stop(lease_id)
+            for lease_id, live in list(self._by_lease.items()):
+                if self._is_missing(live, spawner, containers.get(lease_id)):
+                    await self.end(live, EndReason.LOST, "its container is gone")
+
+    def _is_missing(self, live: LiveSession, spawner: Spawner, container: object | None) -> bool:
+        started = live.lease is not None and live.lease.state is LeaseState.RUNNING
+        here = live.lease is not None and live.lease.spawner == spawner.name
+        return here and started and not live.link.connected and container is None
+
+    async def _runs(self, lease: Lease) -> bool:
+        containers = await self._spawner(lease).list(self._gateway_id)
+        return any(
+            container.lease_id == lease.id and container.state is ContainerState.RUNNING
+            for container in containers
+        )
+
+    def _spawner(self, lease: Lease) -> Spawner:
+        return self._places.spawners[lease.spawner]
+
+    def _write_lease(self, live: LiveSession) -> None:
+        lease = live.lease
+        assert lease is not None
+        work = self._database.write(lambda connection: records.update_lease(connection, lease))
+        self._background.spawn(work, f"writing lease {lease.id}")
+
+
+def _new_lease(live: LiveSession, grant: Grant) -> Lease:
+    return Lease(
+        id=new_lease_id(),
+        session_id=live.session.id,
+        offer=grant.offer.name,
+        spawner=grant.offer.spawner,
+        count=grant.count,
+        devices=tuple(device.uuid for device in grant.devices),
+        simulated=grant.offer.simulated,
+        price_nanos_per_s=grant.price_nanos_per_s,
+        state=LeaseState.STARTING,
+        created_at=datetime.now(UTC),
+    )
+
+
+def _write_start(connection: Connection, live: LiveSession, lease: Lease, token_hash: str) -> None:
+    records.add_lease(connection, lease, live.owner, token_hash)
+    records.set_state(connection, live.session.id, SessionState.STARTING)
+
+
+def _write_end(connection: Connection, live: LiveSession, lease: Lease | None, state: SessionState) -> None:
+    if lease is not None:
+        records.update_lease(connection, lease)
+    records.set_state(connection, live.session.id, state)

@@ -1,0 +1,59 @@
+"""A session that is queued or has a container, as this gateway process knows it; the database has what must last."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, field, replace
+
+from ..api import IdleReport, Lease, QueuePlace, Session, SessionState, UserId
+from ..wire import control
+from .agent_link import AgentLink
+from .relay import Relay
+
+
+@dataclass(slots=True, eq=False)
+class LiveSession:
+    """Made when a session asks for a container, dropped when its lease has ended."""
+
+    session: Session
+    owner: UserId
+    relay: Relay
+    link: AgentLink = field(default_factory=AgentLink)
+    lease: Lease | None = None
+    queue: QueuePlace | None = None
+    idle: IdleReport | None = None
+    usage: control.Usage | None = None
+    ready: asyncio.Event = field(default_factory=asyncio.Event)
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+    bye: asyncio.Event = field(default_factory=asyncio.Event)
+    unsaved: tuple[str, ...] = ()
+    ending: bool = False
+    ready_since: float | None = None
+    """When its kernel was ready; monotonic seconds, like `lease_end`."""
+    lease_end: float = float("inf")
+    """When the lease ends unless it is moved."""
+
+    @property
+    def state(self) -> SessionState:
+        return self.session.state
+
+    @state.setter
+    def state(self, state: SessionState) -> None:
+        self.session = replace(self.session, state=state)
+
+    def move_lease_end(self, lease_s: float) -> None:
+        self.lease_end = time.monotonic() + lease_s
+
+    def elapsed_ms(self) -> int:
+        """Since the kernel was ready, by the gateway's own clock."""
+        return 0 if self.ready_since is None else int((time.monotonic() - self.ready_since) * 1000)
+
+    def view(self) -> Session:
+        """What its owner is told; the lease is the last one's while this session still waits for its own."""
+        return replace(
+            self.session,
+            lease=self.lease or self.session.lease,
+            queue=self.queue if self.state is SessionState.QUEUED else None,
+            idle=self.idle if self.state in (SessionState.IDLE, SessionState.BUSY) else None,
+        )

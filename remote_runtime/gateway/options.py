@@ -1,0 +1,41 @@
+"""How a gateway is set up; made by the command line, which has checked it."""
+
+from __future__ import annotations
+
+import ipaddress
+import ssl
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .leases import LeaseTimes
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayOptions:
+    """`folder` holds the database, the socket, leases and caches. `port` 0 takes a free one.
+
+    `embedded`: the daemon of one user, which ends by itself `embedded_end_s` after its last lease and client.
+    """
+
+    folder: Path
+    host: str = "127.0.0.1"
+    port: int = 0
+    tls: ssl.SSLContext | None = None
+    host_names: frozenset[str] = frozenset()
+    database_url: str | None = None
+    embedded: bool = False
+    embedded_end_s: float = 600.0
+    times: LeaseTimes = field(default_factory=LeaseTimes)
+
+    def allows_host(self, host: str) -> bool:
+        """Whether a request may name the gateway so: as it listens, as its operator says, or by a loopback name."""
+        return host in self.host_names or host == self.host or is_loopback(host)
+
+
+def is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,51 @@
+"""The gateway's spawners together: their offers, freshly read, and the scheduler over them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping
+
+from ..api import GpuTable, Offer
+from ..scheduler import Scheduler
+from ..spawners.contract import Spawner
+
+_log = logging.getLogger(__name__)
+
+FRESH_S = 2.0
+"""How long a spawner's offers are believed."""
+
+
+class Places:
+    """Reads offers when they are older than `FRESH_S`. A spawner that fails offers nothing until it works again."""
+
+    def __init__(self, spawners: Mapping[str, Spawner], table: GpuTable) -> None:
+        self.spawners = spawners
+        self.table = table
+        self.scheduler = Scheduler(table)
+        self._read_at = float("-inf")
+        self._reading = asyncio.Lock()
+
+    async def refresh(self, *, force: bool = False) -> None:
+        async with self._reading:
+            if force or time.monotonic() - self._read_at > FRESH_S:
+                offers = await asyncio.gather(*(self._offers(spawner) for spawner in self.spawners.values()))
+                self.scheduler.update([offer for some in offers for offer in some])
+                self._read_at = time.monotonic()
+
+    async def offers(self) -> list[Offer]:
+        """What can be had now: free counts without what leases hold."""
+        await self.refresh()
+        return self.scheduler.free_offers()
+
+    async def _offers(self, spawner: Spawner) -> list[Offer]:
+        try:
+            return await spawner.offers(self.table)
+        except Exception:
+            _log.exception("the spawner %s can't say its offers", spawner.name)
+            return []
+
+    async def close(self) -> None:
+        for spawner in self.spawners.values():
+            await spawner.close()

@@ -1,0 +1,121 @@
+"""Between the clients of one session and its agent: kernel messages pass as they came, numbered by client."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from itertools import count
+from typing import Protocol
+
+from ..api import SessionId
+from ..errors import TooLarge
+from ..wire import control
+from ..wire.frames import Kind, Priority
+from ..wire.stream import Message
+from .agent_link import AgentLink
+
+_log = logging.getLogger(__name__)
+
+BROADCAST = 0
+"""The client number of what every client gets."""
+WAITING_BYTES = 64 << 20
+"""What clients may send before there is an agent."""
+
+_URGENT_CHANNELS = frozenset({"control", "stdin"})
+
+
+class Client(Protocol):
+    """A connection of a notebook: gets kernel messages in the v1 layout, and is told when the lease is over."""
+
+    def deliver(self, data: bytes) -> None: ...
+
+    def end(self, code: int, reason: str) -> None: ...
+
+
+class Relay:
+    """One session's. Clients may come before the agent does: what they send waits for it, bounded."""
+
+    def __init__(self, session_id: SessionId) -> None:
+        self._session_id = session_id
+        self._clients: dict[int, Client] = {}
+        self._numbers = count(1)
+        self._link: AgentLink | None = None
+        self._waiting: deque[Message] = deque()
+        self.relayed = 0
+        """Kernel messages passed on, both ways."""
+
+    @property
+    def clients(self) -> int:
+        return len(self._clients)
+
+    def attach(self, client: Client) -> int:
+        """Gives the client its number; numbers are not used twice."""
+        number = next(self._numbers)
+        self._clients[number] = client
+        self._send(_control(control.Attach(number)))
+        return number
+
+    def detach(self, number: int) -> None:
+        if self._clients.pop(number, None) is not None:
+            self._send(_control(control.Detach(number)))
+
+    async def room(self) -> None:
+        """Waits while the agent is behind; to be awaited before each `from_client`."""
+        if self._link is not None:
+            await self._link.room()
+
+    def from_client(self, number: int, channel: str, data: bytes) -> None:
+        """Passes on a message that has been checked; raises `TooLarge` when too much waits for the agent."""
+        self.relayed += 1
+        priority = Priority.HIGH if channel in _URGENT_CHANNELS else Priority.NORMAL
+        self._send(Message(Kind.KERNEL, number, data, priority))
+
+    def from_agent(self, number: int, data: bytes) -> None:
+        self.relayed += 1
+        if number == BROADCAST:
+            for client in list(self._clients.values()):
+                client.deliver(data)
+        elif client := self._clients.get(number):
+            client.deliver(data)
+
+    def command(self, order: control.Control) -> bool:
+        """Sends the agent an order ahead of other messages; False when there is no agent."""
+        if self._link is None:
+            return False
+        self._link.send(_control(order))
+        return True
+
+    def connect(self, link: AgentLink, *, fresh: bool) -> None:
+        """An agent is there; a fresh one is told of the clients, and gets what waited."""
+        self._link = link
+        if not fresh:
+            return
+        for number in self._clients:
+            link.send(_control(control.Attach(number)))
+        while self._waiting:
+            link.send(self._waiting.popleft())
+
+    def end(self, code: int, reason: str) -> None:
+        """The lease is over: every client is told, and what waited is forgotten."""
+        self._link = None
+        self._waiting.clear()
+        clients, self._clients = self._clients, {}
+        for client in clients.values():
+            client.end(code, reason)
+
+    def _send(self, message: Message) -> None:
+        if self._link is not None:
+            self._link.send(message)
+        elif message.kind is Kind.KERNEL:
+            self._wait(message)
+
+    def _wait(self, message: Message) -> None:
+        if sum(len(waiting.body) for waiting in self._waiting) + len(message.body) > WAITING_BYTES:
+            raise TooLarge(
+                f"more than {WAITING_BYTES >> 20} MiB wait for the container of session {self._session_id}"
+            )
+        self._waiting.append(message)
+
+
+def _control(order: control.Control) -> Message:
+    return Message(Kind.CONTROL, BROADCAST, control.encode(order), Priority.HIGH)

@@ -1,0 +1,53 @@
+"""Which handler serves which path."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tornado.web import Application
+
+from .handlers import agents, base, kernels, sessions, system
+
+if TYPE_CHECKING:
+    from .application import Gateway
+
+MAX_FRAME_BYTES = kernels.MAX_MESSAGE_BYTES
+_ID = r"([A-Za-z0-9-]{1,64})"
+
+
+def make_application(gateway: Gateway) -> Application:
+    facts = {"gateway": gateway}
+    routes = [
+        (r"/api/?", kernels.ApiVersion),
+        (r"/api/kernelspecs", kernels.KernelSpecs),
+        (r"/api/kernelspecs/([^/]+)", kernels.KernelSpec),
+        (r"/api/kernels", kernels.Kernels),
+        (rf"/api/kernels/{_ID}", kernels.Kernel),
+        (rf"/api/kernels/{_ID}/(interrupt|restart)", kernels.KernelAction),
+        (rf"/api/kernels/{_ID}/channels", kernels.Channels),
+        (r"/farcell/v1/health", system.Health),
+        (r"/farcell/v1/me", system.Me),
+        (r"/farcell/v1/shutdown", system.Shutdown),
+        (r"/farcell/v1/offers", sessions.Offers),
+        (r"/farcell/v1/sessions", sessions.Sessions),
+        (rf"/farcell/v1/sessions/{_ID}", sessions.OneSession),
+        (rf"/farcell/v1/sessions/{_ID}/keep", sessions.KeepSession),
+        (rf"/farcell/v1/sessions/{_ID}/logs", sessions.SessionLogs),
+        (r"/farcell/v1/leases", sessions.Leases),
+        (r"/farcell/v1/bill", sessions.Bill),
+        (r"/farcell/v1/events", sessions.Events),
+        (rf"/farcell/v1/agents/{_ID}/connect", agents.AgentConnect),
+        (r"/metrics", system.Metrics),
+    ]
+    return Application(
+        [(path, handler, facts) for path, handler in routes],
+        default_handler_class=base.Missing,
+        default_handler_args=facts,
+        websocket_max_message_size=MAX_FRAME_BYTES,
+        websocket_ping_interval=20,
+        log_function=_log_request,
+    )
+
+
+def _log_request(handler: object) -> None:
+    """Requests are not logged: a lease's story is told where it happens."""

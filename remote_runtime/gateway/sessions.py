@@ -1,0 +1,212 @@
+"""Sessions as their owners see them: asked for, queued, found, stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from ..api import EndReason, LeaseState, Session, SessionId, SessionSpec, SessionState, to_json
+from ..api.lease import Lease
+from ..errors import BadRequest, Conflict, SessionHoldsOther, SessionNotFound
+from ..scheduler import Grant
+from ..wire import control
+from . import records
+from .background import Background
+from .database import Database
+from .events import Event, EventBus
+from .leases import LeaseKeeper
+from .live_session import LiveSession
+from .places import Places
+from .relay import Relay
+from .users import User
+
+_log = logging.getLogger(__name__)
+
+MAX_KEEP_S = 24 * 3600.0
+
+
+class SessionDesk:
+    """What the REST handlers call. Every verb checks that the session is the user's; an operator's are all."""
+
+    def __init__(
+        self,
+        database: Database,
+        places: Places,
+        keeper: LeaseKeeper,
+        events: EventBus,
+        background: Background,
+    ) -> None:
+        self._database = database
+        self._places = places
+        self._keeper = keeper
+        self._events = events
+        self._background = background
+
+    # --- ask ---
+
+    async def ensure(self, user: User, spec: SessionSpec) -> Session:
+        """The session of that key, with a container or in the queue for one; asking again changes nothing.
+
+        Raises `NoSuchOffer` where nothing could ever fulfil the request, `SessionHoldsOther` when the session runs with another
+        request.
+        """
+        await self._places.refresh()
+        self._places.scheduler.check(spec.request)
+        session, _ = await self._database.write(
+            lambda connection: records.find_or_add_session(connection, user.id, spec)
+        )
+        live = self._keeper.live.get(session.id)
+        if live is not None and live.ending:
+            await live.over.wait()
+            live = self._keeper.live.get(session.id)
+        if live is not None:
+            _check_same(live.session, spec)
+            return live.view()
+        return await self._queue(user, replace(session, request=spec.request))
+
+    async def _queue(self, user: User, session: Session) -> Session:
+        live = LiveSession(
+            session=replace(session, state=SessionState.QUEUED), owner=user.id, relay=Relay(session.id)
+        )
+        self._keeper.live[session.id] = live
+        self._places.scheduler.submit(session.id, user.id, session.request, time.monotonic())
+        await self._database.write(
+            lambda connection: records.set_request(connection, session.id, session.request)
+        )
+        self.place()
+        return live.view()
+
+    def place(self) -> None:
+        """Starts whoever's turn it is, and tells the others their places; called whenever something may have changed."""
+        now = time.monotonic()
+        for grant in self._places.scheduler.place(now):
+            live = self._keeper.live.get(grant.session_id)
+            if live is not None:
+                self._start(live, grant)
+        for live in self._keeper.live.values():
+            if live.state is SessionState.QUEUED:
+                place = self._places.scheduler.queue_place(live.session.id, now)
+                if place != live.queue:
+                    live.queue = place
+                    self.changed(live)
+
+    def _start(self, live: LiveSession, grant: Grant) -> None:
+        live.queue = None
+        self._background.spawn(self._keeper.start(live, grant), f"starting session {live.session.id}")
+
+    # --- find ---
+
+    async def find(self, user: User, session_id: str) -> Session:
+        live = self._keeper.live.get(SessionId(session_id))
+        if live is not None and _may_see(user, live):
+            return live.view()
+        session = await self._database.read(
+            lambda connection: records.read_session(connection, SessionId(session_id))
+        )
+        if session is None or not (session.owner == user.name or user.is_operator):
+            raise SessionNotFound(f"there is no session {session_id}")
+        return session
+
+    def live(self, user: User, session_id: str) -> LiveSession:
+        """The session if it is queued or has a container; raises `SessionNotFound` otherwise."""
+        live = self._keeper.live.get(SessionId(session_id))
+        if live is None or not _may_see(user, live):
+            raise SessionNotFound(f"there is no session {session_id} with a container")
+        return live
+
+    async def list(self, user: User, *, everybody: bool = False) -> list[Session]:
+        """The user's own sessions, for an operator everybody's if she asks; the newest first."""
+        owner = None if everybody and user.is_operator else user.id
+        stored = await self._database.read(lambda connection: records.read_sessions(connection, owner))
+        live = self._keeper.live
+        return [live[session.id].view() if session.id in live else session for session in stored]
+
+    # --- change ---
+
+    async def stop(self, user: User, session_id: str) -> None:
+        """Leaves the queue, or ends the lease; silent for a session that has neither."""
+        await self.find(user, session_id)
+        live = self._keeper.live.get(SessionId(session_id))
+        if live is not None:
+            await self._keeper.end(live, EndReason.STOPPED, f"stopped by {user.name}")
+
+    def keep(self, user: User, session_id: str, seconds: float) -> None:
+        if not 0 <= seconds <= MAX_KEEP_S:
+            raise BadRequest(f"keep takes 0 to {MAX_KEEP_S:.0f} seconds, not {seconds:g}")
+        self._command(self.live(user, session_id), control.Keep(seconds))
+
+    def interrupt(self, user: User, session_id: str) -> None:
+        self._command(self.live(user, session_id), control.Interrupt())
+
+    async def restart(self, user: User, session_id: str) -> None:
+        """Returns when the new kernel answers; variables are gone, files stay."""
+        live = self.live(user, session_id)
+        live.ready.clear()
+        self._command(live, control.Restart())
+        async with asyncio.timeout(self._keeper.times.start_s):
+            await live.ready.wait()
+
+    def _command(self, live: LiveSession, order: control.Control) -> None:
+        if not live.relay.command(order):
+            raise Conflict(
+                f"session {live.session.name} is {live.state.value}: it has no running container yet"
+            )
+
+    def changed(self, live: LiveSession) -> None:
+        """Tells listeners; after an end, someone's turn may have come."""
+        view = live.view()
+        self._events.publish(Event("session", live.owner, {**to_json(view), **view.facts()}))
+        if live.over.is_set() or view.state in (SessionState.STOPPED, SessionState.LOST):
+            self.place()
+
+    # --- after a restart of the gateway ---
+
+    async def recover(self) -> None:
+        """Takes over the leases of the gateway process before this one; their agents dial in by themselves."""
+        leases = await self._database.read(lambda connection: records.read_leases(connection, live=True))
+        await self._places.refresh(force=True)
+        for lease in leases:
+            await self._recover(lease)
+        await self._keeper.reconcile()
+        for live in list(self._keeper.live.values()):
+            self._keeper.link_lost(live)
+
+    async def _recover(self, lease: Lease) -> None:
+        session, owner = await self._database.read(
+            lambda connection: (
+                records.read_session(connection, lease.session_id),
+                records.owner_of_session(connection, lease.session_id),
+            )
+        )
+        if session is None or owner is None:
+            return
+        ready = lease.state is LeaseState.RUNNING
+        state = SessionState.IDLE if ready else SessionState.STARTING
+        live = LiveSession(session=replace(session, state=state), owner=owner, relay=Relay(session.id))
+        if ready and lease.ready_at is not None:
+            live.ready.set()
+            live.ready_since = _on_monotonic_clock(lease.ready_at)
+        self._keeper.adopt(live, lease)
+        self._places.scheduler.hold(lease, owner, _on_monotonic_clock(lease.created_at))
+
+
+def _on_monotonic_clock(then: datetime) -> float:
+    return time.monotonic() - (datetime.now(UTC) - then).total_seconds()
+
+
+def _may_see(user: User, live: LiveSession) -> bool:
+    return user.id == live.owner or user.is_operator
+
+
+def _check_same(session: Session, spec: SessionSpec) -> None:
+    if session.request != spec.request:
+        name = session.name
+        raise SessionHoldsOther(
+            f"session {name} runs with {session.request}, not {spec.request}: "
+            f"add -n NAME for a second session, or end this one with %gpu stop {name}",
+            name=name,
+            holds=str(session.request),
+        )

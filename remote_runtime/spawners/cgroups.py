@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,6 +15,9 @@ from typing import ClassVar
 from ..api import LeaseId
 from . import procfs
 from .containment import Containment, Labels, Limits, Members, cgroup_labels
+
+
+_DYING_S = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +99,8 @@ class CgroupContainment(Containment):
     def kill(self, lease_id: LeaseId) -> bool:
         groups = set(self._groups(lease_id))
         for group in groups:
-            with suppress(FileNotFoundError):
-                (group / "cgroup.kill").write_text("1")
-        removed = [_remove(group) for group in groups]
+            _kill(group)
+        removed = [_remove_soon(group) for group in groups]
         return not all(removed)
 
     def _groups(self, lease_id: LeaseId) -> Iterator[Path]:
@@ -135,6 +139,22 @@ def _is_divisible(base: Path) -> bool:
     except OSError:
         return False
     return can_kill and os.access(base / "cgroup.procs", os.W_OK)
+
+
+def _kill(group: Path) -> None:
+    try:
+        (group / "cgroup.kill").write_text("1")
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ENODEV):  # removed; removed between opening and writing
+            raise
+
+
+def _remove_soon(group: Path) -> bool:
+    """Gives what was killed a moment to be gone: an empty cgroup is not found again by its processes."""
+    deadline = time.monotonic() + _DYING_S
+    while not (removed := _remove(group)) and time.monotonic() < deadline:
+        time.sleep(0.001)
+    return removed
 
 
 def _remove(group: Path) -> bool:

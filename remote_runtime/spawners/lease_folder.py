@@ -155,8 +155,11 @@ class Register:
         return {labels for path in self._root.glob("farcell.*") if (labels := Labels.from_name(path.name))}
 
     def folder(self, lease_id: LeaseId) -> LeaseFolder | None:
-        link = self._link(lease_id)
-        return LeaseFolder(link.readlink(), lease_id) if link else None
+        try:
+            link = self._link(lease_id)
+            return LeaseFolder(link.readlink(), lease_id) if link else None
+        except FileNotFoundError:  # another gateway process was quicker to stop it
+            return None
 
     def remove(self, lease_id: LeaseId) -> None:
         if link := self._link(lease_id):

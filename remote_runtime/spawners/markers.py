@@ -18,8 +18,9 @@ class MarkerContainment(Containment):
     """Finds a container's processes by their environment, then by descent and by session; needs nothing of the machine.
 
     Without a cgroup these can escape: a process that has cleared its environment *and* begun a session of its own *and*
-    lost its parents before the container is stopped; one that runs as another user whom the gateway may not signal
-    (``sudo``); and the containers of a gateway that was started inside this container.
+    lost its parents before the container is stopped; a chain of processes that each fork, leave the session and end
+    faster than ``/proc`` can be read; one that runs as another user whom the gateway may not signal (``sudo``); and the
+    containers of a gateway that was started inside this container.
     """
 
     name: ClassVar[str] = "marker"

@@ -11,11 +11,12 @@ import pytest
 from layout import PACKAGE_NAMES, ROOT, import_name, sources
 
 REMOTE = "farcell.remote_runtime"
+DOORS = [f"{REMOTE}.{name}" for name in ("api", "client", "config", "errors")]
 # what a part may import of the others
 MAY_IMPORT = {
     "farcell": ["farcell"],  # the root hands every part's names on
-    "farcell.labextension": ["farcell.kernel", f"{REMOTE}.api", f"{REMOTE}.client", f"{REMOTE}.errors"],
-    "farcell.kernel": [f"{REMOTE}.api", f"{REMOTE}.client", f"{REMOTE}.errors"],
+    "farcell.labextension": ["farcell.kernel", *DOORS],
+    "farcell.kernel": DOORS,
     "farcell.remote_runtime": ["farcell.volumes"],
     "farcell.volumes": [],
 }
@@ -24,35 +25,33 @@ STRANGERS = ["agent", "client", "gateway"]
 
 class Import(NamedTuple):
     path: Path
-    target: str  # `from a import b` is `a.b`: b may be a module
-    relative: bool
+    level: int  # how many dots
+    written: str  # `from a import b` is `a.b`: b may be a module
 
     @property
     def importer(self) -> str:
         return import_name(self.path)
 
+    @property
+    def target(self) -> str:
+        """The full name, whether it was written so or with dots."""
+        if self.level == 0:
+            return self.written
+        package = self.importer.split(".")
+        up = self.level - 1 if self.path.name == "__init__.py" else self.level
+        return ".".join([*package[: len(package) - up], self.written])
+
     def __str__(self) -> str:
-        return f"{self.path.relative_to(ROOT)} imports {self.target}"
+        return f"{self.path.relative_to(ROOT)} imports {'.' * self.level}{self.written}"
 
 
 def imports_of(path: Path) -> Iterator[Import]:
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            for alias in node.names:
-                yield Import(path, alias.name, relative=False)
+            yield from (Import(path, 0, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            base = [*package_above(path, node.level), *([node.module] if node.module else [])]
-            for alias in node.names:
-                yield Import(path, ".".join([*base, alias.name]), relative=node.level > 0)
-
-
-def package_above(path: Path, level: int) -> list[str]:
-    """The parts of the name that `level` dots mean in the module at `path`."""
-    if level == 0:
-        return []
-    up = level - 1 if path.name == "__init__.py" else level
-    package = import_name(path).split(".")
-    return package[: len(package) - up]
+            module = f"{node.module}." if node.module else ""
+            yield from (Import(path, node.level, module + alias.name) for alias in node.names)
 
 
 def is_in(module: str, package: str) -> bool:
@@ -90,7 +89,7 @@ def test_gateway_agent_and_client_never_import_each_other(stranger: str):
 def test_imports_are_relative_inside_a_part_and_absolute_across():
     """Otherwise one file could be loaded under two names."""
     for found in OWN_IMPORTS:
-        assert found.relative == (part_of(found.target) == part_of(found.importer)), str(found)
+        assert (found.level > 0) == (part_of(found.target) == part_of(found.importer)), str(found)
 
 
 def test_nobody_imports_a_folder_by_its_bare_name():
@@ -98,4 +97,4 @@ def test_nobody_imports_a_folder_by_its_bare_name():
     others = [path for folder in ("tests", "examples") for path in (ROOT / folder).rglob("*.py")]
     folders = {folder.relative_to(ROOT).parts[0] for folder in PACKAGE_NAMES}
     for found in [*IMPORTS, *(found for path in others for found in imports_of(path))]:
-        assert found.relative or found.target.split(".")[0] not in folders, str(found)
+        assert found.level or found.written.split(".")[0] not in folders, str(found)

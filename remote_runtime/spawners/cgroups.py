@@ -16,7 +16,6 @@ from ..api import LeaseId
 from . import procfs
 from .containment import Containment, Labels, Limits, Members, cgroup_labels
 
-
 _DYING_S = 0.2
 
 

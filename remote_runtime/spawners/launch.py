@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -90,11 +91,20 @@ def _spawn(launch: Launch) -> int:
             (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
             (os.POSIX_SPAWN_OPEN, 1, str(launch.log), log_flags, 0),
             (os.POSIX_SPAWN_DUP2, 1, 2),
+            *((os.POSIX_SPAWN_CLOSE, descriptor) for descriptor in _inheritable()),
         ],
         setsid=True,
         setsigmask=[],
         setsigdef=_SIGNALS,
     )
+
+
+def _inheritable() -> Iterator[int]:
+    """What this process got from its own parent, or a library opened carelessly; Python itself lets nothing through."""
+    for name in os.listdir("/proc/self/fd"):  # noqa: PTH208 - names suffice
+        with suppress(OSError):  # closed meanwhile, as the listing's own
+            if int(name) > 2 and os.get_inheritable(int(name)):
+                yield int(name)
 
 
 def _wait(pid: int) -> tuple[bool, int | None]:

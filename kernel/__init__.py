@@ -1,1 +1,1 @@
-"""The notebook side: magics, the cell bridge, the Farcell kernel."""
+"""The notebook side: the `%%gpu` and `%gpu` magics. Start reading at `magics`, then `far_cell`."""

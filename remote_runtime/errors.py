@@ -50,6 +50,10 @@ class FarcellError(Exception):
         self.message = message
         self.details = details
 
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows in place of a traceback: a user's mistake is no matter of Farcell's insides."""
+        return [f"{type(self).__name__}: {self.message}"]
+
     def to_json(self) -> dict[str, Any]:
         return {"code": self.code, "message": self.message, "details": self.details}
 

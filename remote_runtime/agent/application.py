@@ -160,6 +160,8 @@ class Agent:
 
     def _cell_changed(self, cell: control.Cell) -> None:
         self._tell(cell)
+        if cell.ended_ms is not None:
+            self._attest()
         self._judge_now.set()
 
     def _received(self, message: Message) -> None:
@@ -196,6 +198,9 @@ class Agent:
                 self._restart_wanted.set()
             case control.Keep(seconds=seconds):
                 self._judge.keep(seconds, time.monotonic())
+                self._judge_now.set()
+            case control.Settings():
+                self._judge.idle_s, self._judge.busy_cap_s = order.idle_s, order.busy_cap_s
                 self._judge_now.set()
             case control.LeaseEnd(in_s=in_s):
                 self._lease_end = time.monotonic() + in_s
@@ -291,16 +296,14 @@ class Agent:
 
     async def _keep_attesting(self) -> None:
         while True:
-            if self._ready_at is not None and self._link.connected:
-                self._tell(
-                    control.Usage(
-                        self._uptime_ms(),
-                        self._activity.cpu,
-                        self._activity.memory_bytes,
-                        self._activity.gpus,
-                    )
-                )
+            self._attest()
             await asyncio.sleep(USAGE_EVERY_S)
+
+    def _attest(self) -> None:
+        """Where no gateway hears it, nothing is queued: the next attestation has the same time in it."""
+        if self._ready_at is not None and self._link.connected:
+            activity = self._activity
+            self._tell(control.Usage(self._uptime_ms(), activity.cpu, activity.memory_bytes, activity.gpus))
 
     def _uptime_ms(self) -> int:
         """The lease's clock: milliseconds since its first kernel was ready, on the monotonic clock."""

@@ -7,7 +7,7 @@ enters the user's namespace or history.
 
 from __future__ import annotations
 
-from types import ModuleType
+from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any
 
 VARIABLES_REQUEST = "farcell_variables_request"
@@ -27,11 +27,18 @@ def load_ipython_extension(shell: Any) -> None:
 
 
 def user_variables(namespace: dict[str, Any], hidden: dict[str, Any]) -> list[dict[str, str]]:
-    """Name and type of what a stop would lose: no modules, no underscored names, nothing that IPython put there."""
+    """Name and type of what a stop would lose.
+
+    Not lost: modules and what was imported from them, underscored names, and what IPython put there itself.
+    """
     return [
         {"name": name, "type": type(value).__name__}
         for name, value in list(namespace.items())
-        if not name.startswith("_")
-        and not isinstance(value, ModuleType)
-        and hidden.get(name, namespace) is not value
+        if not name.startswith("_") and hidden.get(name, namespace) is not value and not _is_imported(value)
     ]
+
+
+def _is_imported(value: Any) -> bool:
+    if isinstance(value, type | FunctionType | BuiltinFunctionType):
+        return value.__module__ != "__main__"
+    return isinstance(value, ModuleType)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from ..api import Bill, Offer, Session, SessionSpec
@@ -20,17 +20,21 @@ def _ignore(_msg_type: str, _output: object, _parent: dict[str, Any]) -> None:
     """What comes under no running cell is nobody's, unless somebody takes it."""
 
 
+def _forget(_session: Session) -> None:
+    """As `_ignore`, for changes of sessions."""
+
+
 class Client:
     """Blocking calls from any thread, each raising `FarcellError`; a KeyboardInterrupt cancels what is under way.
 
-    `stray` is called on the client's own thread. `close` may be called twice; the process may also just end.
+    `stray` and `changed` (a session that this client is attached to) are called on the client's own thread. `close` may be called twice; the process may also just end.
     """
 
-    def __init__(self, stray: Stray = _ignore) -> None:
+    def __init__(self, stray: Stray = _ignore, changed: Callable[[Session], None] = _forget) -> None:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="farcell-client", daemon=True)
         self._thread.start()
-        self._core = Core(stray)
+        self._core = Core(stray, changed)
         self._closed = False
 
     def offers(self) -> list[Offer]:
@@ -63,14 +67,18 @@ class Client:
     def run_cell(self, source: CellSource, spec: SessionSpec) -> CellRun:
         """Sends a cell on its way and returns at once; everything else comes as events of the `CellRun`."""
 
+        async def interrupt_or_withdraw() -> None:
+            if not await self._core.interrupt_cell(spec):
+                running.cancel()
+
         def interrupt() -> None:
-            asyncio.run_coroutine_threadsafe(self._core.interrupt_cell(spec), self._loop)
+            asyncio.run_coroutine_threadsafe(interrupt_or_withdraw(), self._loop)
 
         def answer(message: KernelMessage) -> None:
             self._loop.call_soon_threadsafe(self._core.send, spec, message)
 
         cell = CellRun(source, interrupt, answer)
-        asyncio.run_coroutine_threadsafe(self._core.run_cell(cell, spec), self._loop)
+        running = asyncio.run_coroutine_threadsafe(self._core.run_cell(cell, spec), self._loop)
         return cell
 
     def close(self) -> None:

@@ -121,11 +121,15 @@ class CellRun:
         self._answer = answer
         self.begun = False
         """Whether the kernel was seen to begin with it."""
+        self.session: Session | None = None
+        """The session as the newest event told it."""
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
 
     def put(self, event: Event) -> None:
         """Called on the client's event loop."""
         self.begun = self.begun or isinstance(event, Began)
+        if isinstance(event, Progress | Began | Ended) and event.session is not None:
+            self.session = event.session
         self._events.put(event)
 
     def next(self, timeout_s: float | None = None) -> Event:

@@ -6,15 +6,15 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from tornado.websocket import WebSocketClientConnection, WebSocketClosedError
 
 from ..api import Session
-from ..errors import BadFrame, FarcellError
+from ..errors import BadFrame
 from ..wire.messages import KernelMessage, decode, header_of, pack, unpack
-from .cell import Began, CellRun, Ended, InputRequest, Output, read_output
+from .cell import Began, CellRun, InputRequest, Output, read_output
 from .endings import kernel_died
 from .gateway_client import GatewayClient
 
@@ -26,16 +26,24 @@ Stray = Callable[[str, Output, dict[str, Any]], None]
 """Gets what comes under no running cell: message type, message, parent header; a thread that prints after its cell."""
 
 
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A cell that has its reply, and all its output before."""
+
+    reply: dict[str, Any]
+    duration_s: float
+
+
 @dataclass(slots=True)
 class _Waiting:
     """A cell that was sent: its end is its reply *and* the kernel's idle, which come over different sockets."""
 
     run: CellRun
     anew: str | None
+    end: asyncio.Future[Finished | None]
     began_at: float | None = None
     reply: dict[str, Any] | None = None
     idle: bool = False
-    over: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class Channels:
@@ -44,7 +52,6 @@ class Channels:
     def __init__(self, session: Session, connection: WebSocketClientConnection, stray: Stray) -> None:
         self.session = session
         self.closed = asyncio.Event()
-        self.lost_detail = ""
         self._connection = connection
         self._stray = stray
         self._cells: dict[str, _Waiting] = {}
@@ -60,21 +67,18 @@ class Channels:
         written = self._connection.write_message(pack(message), binary=True)
         written.add_done_callback(lambda done: done.cancelled() or done.exception())
 
-    async def run(self, cell: CellRun, anew: str | None) -> bool:
-        """Sends a cell and returns when its `Ended` is out; False when the connection was lost before that."""
-        waiting = self._cells[cell.source.execute_id] = _Waiting(cell, anew)
+    async def run(self, cell: CellRun, anew: str | None) -> Finished | None:
+        """Sends a cell and waits for its end; None when the connection was lost before that.
+
+        Raises `OutcomeUnknown` when the kernel was replaced meanwhile.
+        """
+        waiting = _Waiting(cell, anew, asyncio.get_running_loop().create_future())
+        self._cells[cell.source.execute_id] = waiting
         try:
             self.send(cell.source.request())
-            closed = asyncio.ensure_future(self.closed.wait())
-            over = asyncio.ensure_future(waiting.over.wait())
-            try:
-                await asyncio.wait((closed, over), return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                closed.cancel()
-                over.cancel()
-            return waiting.over.is_set()
+            return await waiting.end
         except WebSocketClosedError:
-            return False
+            return None
         finally:
             del self._cells[cell.source.execute_id]
 
@@ -89,6 +93,9 @@ class Channels:
         finally:
             self.closed.set()
             self._connection.close()
+            for waiting in self._cells.values():
+                if not waiting.end.done():
+                    waiting.end.set_result(None)
 
     def close(self) -> None:
         self._connection.close()
@@ -131,20 +138,15 @@ class Channels:
             self._end_if_over(waiting)
 
     def _end_if_over(self, waiting: _Waiting) -> None:
-        if waiting.idle and waiting.reply is not None:
-            waiting.run.put(self._ended(waiting, waiting.reply, None))
-            waiting.over.set()
+        if waiting.idle and waiting.reply is not None and not waiting.end.done():
+            duration_s = 0.0 if waiting.began_at is None else time.monotonic() - waiting.began_at
+            waiting.end.set_result(Finished(waiting.reply, duration_s))
 
     def _lifecycle(self, content: dict[str, Any]) -> None:
-        """``restarting`` and ``dead`` come from the gateway or the agent, with the reason: no reply will come."""
-        if content.get("execution_state") not in ("restarting", "dead"):
+        """``restarting`` comes from the agent, with the reason: no reply will come."""
+        if content.get("execution_state") != "restarting":
             return
-        self.lost_detail = str((content.get("farcell") or {}).get("detail", ""))
-        if content["execution_state"] == "restarting":
-            for waiting in list(self._cells.values()):
-                waiting.run.put(self._ended(waiting, None, kernel_died(self.session, self.lost_detail)))
-                waiting.over.set()
-
-    def _ended(self, waiting: _Waiting, reply: dict[str, Any] | None, error: FarcellError | None) -> Ended:
-        duration_s = 0.0 if waiting.began_at is None else time.monotonic() - waiting.began_at
-        return Ended(reply, error, self.session, duration_s)
+        detail = str((content.get("farcell") or {}).get("detail", ""))
+        for waiting in self._cells.values():
+            if not waiting.end.done():
+                waiting.end.set_exception(kernel_died(self.session, detail))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -12,6 +13,7 @@ from ..api import Bill, Offer, Session, SessionKey, SessionSpec, SessionState, f
 from ..errors import FarcellError, GatewayUnreachable, OutcomeUnknown, SessionNotFound, Unauthorized
 from .cell import CellRun, Ended, Progress
 from .channels import Channels, Stray
+from .events import EventParser
 from .endings import lease_ended, link_lost, started_anew
 from .gateway_client import GatewayClient
 from .locate import connect
@@ -20,6 +22,9 @@ _log = logging.getLogger(__name__)
 
 PROGRESS_EVERY_S = 0.5
 _ENDED = (SessionState.STOPPED, SessionState.LOST)
+
+
+EVENTS_AGAIN_S = 2.0
 
 
 @dataclass(slots=True)
@@ -31,8 +36,10 @@ class _Attached:
 class Core:
     """All methods are coroutines of one event loop. A gateway that went away is looked for again, and started if embedded."""
 
-    def __init__(self, stray: Stray) -> None:
+    def __init__(self, stray: Stray, changed: Callable[[Session], None]) -> None:
         self._stray = stray
+        self._changed = changed
+        self._following: asyncio.Task[None] | None = None
         self._gateway: GatewayClient | None = None
         self._attached: dict[SessionKey, _Attached] = {}
         self._opening: dict[SessionKey, asyncio.Lock] = {}
@@ -99,29 +106,44 @@ class Core:
     # --- cells ---
 
     async def run_cell(self, cell: CellRun, spec: SessionSpec) -> None:
-        """Runs a cell to its `Ended`, whatever happens on the way; cancelling withdraws a cell that has not been sent."""
+        """Runs a cell to its `Ended`, whatever happens on the way; cancelling withdraws it."""
         try:
-            channels, anew = await self._attach(spec)
-            progress = asyncio.create_task(self._tell_progress(cell, channels))
-            try:
-                done = await channels.run(cell, anew)
-            finally:
-                progress.cancel()
-            if not done:
-                cell.put(Ended(None, await self._why_lost(channels, cell), channels.session, 0.0))
+            cell.put(await self._run(cell, spec))
         except FarcellError as error:
-            cell.put(Ended(None, error, None, 0.0))
+            cell.put(Ended(None, error, cell.session, 0.0))
+        except asyncio.CancelledError:
+            cell.put(Ended(None, OutcomeUnknown("the cell was withdrawn"), cell.session, 0.0))
+            raise
 
-    async def interrupt_cell(self, spec: SessionSpec) -> None:
-        """Interrupts what runs in the session; one that still waits for its container leaves the queue."""
+    async def _run(self, cell: CellRun, spec: SessionSpec) -> Ended:
+        channels, anew = await self._attach(spec)
+        progress = asyncio.create_task(self._tell_progress(cell, channels))
+        try:
+            finished = await channels.run(cell, anew)
+        finally:
+            progress.cancel()
+        if finished is None:
+            raise await self._why_lost(channels, cell)
+        return Ended(finished.reply, None, await self._with_lease(channels), finished.duration_s)
+
+    async def _with_lease(self, channels: Channels) -> Session:
+        """The session with the lease that the cell ran in, whose price tells the cell's cost."""
+        lease = channels.session.lease
+        if lease is None or lease.ended_at is not None:
+            channels.session = await self.session(channels.session.id)
+        return channels.session
+
+    async def interrupt_cell(self, spec: SessionSpec) -> bool:
+        """Interrupts what runs in the session; one that waits for its container leaves the queue. False: there is none yet."""
         attached = self._attached.get(spec.key)
         if attached is None:
-            return
+            return False
         session = await self.session(attached.channels.session.id)
         if session.state in (SessionState.QUEUED, SessionState.STARTING):
             await self.stop(session.id)
         else:
             await self.interrupt(session.id)
+        return True
 
     def send(self, spec: SessionSpec, message: Any) -> None:
         attached = self._attached.get(spec.key)
@@ -133,12 +155,16 @@ class Core:
         async with self._opening.setdefault(spec.key, asyncio.Lock()):
             attached = self._attached.get(spec.key)
             if attached is not None and not attached.channels.closed.is_set():
-                if attached.channels.session.request == spec.request:
+                if _is_same(attached.channels.session, spec):
                     return attached.channels, None
             session = from_json(Session, await self.post("/farcell/v1/sessions", to_json(spec)))
             anew = started_anew(session)
             channels = await self._open(session)
+            if attached is not None:
+                attached.channels.close()
             self._attached[spec.key] = _Attached(channels, asyncio.create_task(channels.read()))
+            if self._following is None:
+                self._following = asyncio.create_task(self._follow())
             return channels, anew
 
     async def _open(self, session: Session) -> Channels:
@@ -177,7 +203,32 @@ class Core:
             else link_lost(session, begun=cell.begun)
         )
 
+    # --- what the gateway tells by itself ---
+
+    async def _follow(self) -> None:
+        """Hands on every change of a session that this client is attached to, as long as the client lives."""
+        while True:
+            try:
+                gateway = await self.gateway()
+                await gateway.stream("/farcell/v1/events", EventParser(self._heard).feed)
+            except FarcellError as error:
+                _log.debug("no events: %s", error)
+            await asyncio.sleep(EVENTS_AGAIN_S)
+
+    def _heard(self, kind: str, body: Any) -> None:
+        if kind != "session":
+            return
+        session = from_json(Session, body)
+        attached = self._attached.get(session.key)
+        if attached is not None and attached.channels.session.id == session.id:
+            attached.channels.session = session
+            self._changed(session)
+
     async def close(self) -> None:
+        if self._following is not None:
+            self._following.cancel()
+            await asyncio.gather(self._following, return_exceptions=True)
+            self._following = None
         for attached in self._attached.values():
             attached.channels.close()
             attached.reading.cancel()
@@ -188,3 +239,7 @@ class Core:
         if self._gateway is not None:
             self._gateway.close()
             self._gateway = None
+
+
+def _is_same(session: Session, spec: SessionSpec) -> bool:
+    return session.request == spec.request and session.settings == spec.settings

@@ -96,7 +96,7 @@ def _is_locked(folder: Path) -> bool:
     """Whether a gateway process is there, serving or about to."""
     import fcntl
 
-    with (folder / "embedded.lock").open("a") as lock:
+    with (folder / config.GATEWAY_LOCK).open("a") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

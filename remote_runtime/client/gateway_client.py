@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,17 @@ class GatewayClient:
         except OSError as error:
             raise self._unreachable(error) from error
         return decode(response.body) if response.body else None
+
+    async def stream(self, path: str, received: Callable[[bytes], None]) -> None:
+        """Reads a body that has no end, piece by piece, until the gateway closes it."""
+        request = self._request(self.address.url + path, streaming_callback=received)
+        request.request_timeout = 0
+        try:
+            await self._http.fetch(request)
+        except HTTPClientError as error:
+            raise self._told(error) from error
+        except OSError as error:
+            raise self._unreachable(error) from error
 
     async def websocket(self, path: str, subprotocol: str) -> WebSocketClientConnection:
         """A WebSocket on which the gateway speaks `subprotocol`, without Nagle's delay."""

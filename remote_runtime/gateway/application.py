@@ -7,12 +7,14 @@ import logging
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from socket import socket
 
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets, bind_unix_socket
 
 from ..api import EndReason, GatewayId, GpuTable
 from ..api.identifiers import new_gateway_id
+from ..errors import Conflict
 from ..spawners.contract import Spawner
 from . import records, users
 from .agents import AgentDesk
@@ -109,8 +111,14 @@ class Gateway:
 async def open_gateway(
     options: GatewayOptions, spawners: Mapping[str, Spawner], table: GpuTable
 ) -> AsyncIterator[Gateway]:
-    """A gateway that listens; on leaving, its servers close and its leases run on."""
+    """A gateway that listens; on leaving, its servers close and its leases run on.
+
+    Raises `Conflict` when it can't listen as `options` say, before it touches anything.
+    """
     async with AsyncExitStack() as stack:
+        tcp = _bind(options)
+        for bound in tcp:
+            stack.callback(bound.close)
         database = Database(options.database_url or f"sqlite:///{options.folder / 'gateway.sqlite'}")
         stack.callback(database.close)
         await asyncio.to_thread(database.migrate)
@@ -124,18 +132,26 @@ async def open_gateway(
         await gateway.desk.recover()
         background.spawn(gateway.tick(), "the tick")
         background.spawn(gateway.reconcile(), "reconciling")
-        await _listen(gateway, stack)
+        _listen(gateway, tcp, stack)
         yield gateway
 
 
-async def _listen(gateway: Gateway, stack: AsyncExitStack) -> None:
+def _bind(options: GatewayOptions) -> list[socket]:
+    try:
+        return bind_sockets(options.port, options.host)
+    except OSError as error:
+        raise Conflict(
+            f"can't listen on port {options.port} of {options.host} ({error.strerror}): "
+            "take another with --port, or --port 0 for any that is free"
+        ) from error
+
+
+def _listen(gateway: Gateway, tcp: list[socket], stack: AsyncExitStack) -> None:
     """One server on TCP for clients, one on the unix socket for agents; both speak the same routes."""
-    options = gateway.options
     application = make_application(gateway)
-    tcp = bind_sockets(options.port, options.host)
     gateway.port = tcp[0].getsockname()[1]
     for sockets, tls in (
-        (tcp, options.tls),
+        (tcp, gateway.options.tls),
         ([bind_unix_socket(str(gateway.keeper.socket), mode=0o600)], None),
     ):
         server = HTTPServer(

@@ -3,68 +3,59 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import fcntl
 import getpass
 import logging
 import os
-import signal
 from pathlib import Path
 
-from sqlalchemy import Connection, delete
+from sqlalchemy import Connection
+from traitlets.config import Config
 
 from .. import config
 from ..api import default_table
 from ..embedded_facts import EmbeddedFacts
-from ..spawners.process import ProcessSettings, ProcessSpawner
+from ..spawners.contract import SpawnerSetup
+from ..spawners.process import ProcessSpawner
 from . import users
-from .application import Gateway, open_gateway
+from .application import Gateway
 from .options import GatewayOptions
-from .tables import tokens
-
-_log = logging.getLogger(__name__)
+from .service import LOG_FORMAT, folder_lock, serve
 
 
 def serve_embedded(ready_fd: int) -> int:
     """Serves until nobody needs it; returns the exit code. A second one beside it ends at once, its client finds the first."""
     folder = config.data_dir()
-    config.make_private(folder)
-    with (folder / "embedded.lock").open("w") as lock, contextlib.suppress(BlockingIOError):
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        asyncio.run(_serve(folder, ready_fd))
+    logging.basicConfig(level=logging.INFO, format=LOG_FORMAT)
+    with folder_lock(folder) as ours:
+        if ours:
+            asyncio.run(_serve(folder, ready_fd))
     return 0
 
 
 async def _serve(folder: Path, ready_fd: int) -> None:
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    simulate = config.simulate()
-    settings = ProcessSettings(
-        root=folder / "containers", environment=config.environment(), simulate=simulate
-    )
-    spawner = ProcessSpawner(settings)
-    options = GatewayOptions(folder=folder, embedded=True)
-    async with open_gateway(options, {spawner.name: spawner}, default_table()) as gateway:
+    async def announce(gateway: Gateway) -> None:
         token = await gateway.database.write(_renew_local_user)
-        EmbeddedFacts(f"http://127.0.0.1:{gateway.port}", token, os.getpid(), simulate).write(folder)
+        url = f"http://127.0.0.1:{gateway.port}"
+        EmbeddedFacts(url, token, os.getpid(), setup.simulate).write(folder)
         os.write(ready_fd, b"ready\n")
         os.close(ready_fd)
-        stop_on_signals(gateway)
-        await gateway.wait()
+
+    setup = SpawnerSetup(folder, config.environment(), config.simulate(), default_table(), Config())
+    spawner = ProcessSpawner.configured(setup)
+    try:
+        await serve(
+            GatewayOptions(folder=folder, embedded=True), {spawner.name: spawner}, setup.table, announce
+        )
+    finally:
         EmbeddedFacts.remove(folder)
-
-
-def stop_on_signals(gateway: Gateway) -> None:
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, gateway.stop)
 
 
 def _renew_local_user(connection: Connection) -> str:
     """The one user of an embedded gateway, with a new token in place of those of earlier processes."""
     name = getpass.getuser()
-    local = next((user for user in users.list_users(connection) if user.name == name), None)
-    if local is None:
-        local = users.add_user(connection, name, users.Role.OPERATOR)
-    connection.execute(delete(tokens).where(tokens.c.user_id == local.id))
+    if all(user.name != name for user in users.list_users(connection)):
+        users.add_user(connection, name, users.Role.OPERATOR)
+    users.remove_tokens(connection, name)
     token = users.new_token()
     users.add_token(connection, name, token)
     return token

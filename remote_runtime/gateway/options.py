@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import ipaddress
 import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ..loopback import is_loopback
 from .leases import LeaseTimes
 
 
@@ -30,12 +30,3 @@ class GatewayOptions:
     def allows_host(self, host: str) -> bool:
         """Whether a request may name the gateway so: as it listens, as its operator says, or by a loopback name."""
         return host in self.host_names or host == self.host or is_loopback(host)
-
-
-def is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -8,7 +8,16 @@ import time
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from ..api import EndReason, LeaseState, Session, SessionId, SessionSpec, SessionState, to_json
+from ..api import (
+    EndReason,
+    LeaseState,
+    Session,
+    SessionId,
+    SessionSettings,
+    SessionSpec,
+    SessionState,
+    to_json,
+)
 from ..api.lease import Lease
 from ..errors import BadRequest, Conflict, SessionHoldsOther, SessionNotFound
 from ..scheduler import Grant
@@ -64,8 +73,14 @@ class SessionDesk:
             live = self._keeper.live.get(session.id)
         if live is not None:
             _check_same(live.session, spec)
+            self._set_settings(live, spec.settings)
             return live.view()
         return await self._queue(user, replace(session, request=spec.request))
+
+    def _set_settings(self, live: LiveSession, settings: SessionSettings) -> None:
+        if live.session.settings != settings:
+            live.session = replace(live.session, settings=settings)
+            live.relay.command(control.Settings(settings.idle_s, settings.busy_cap_s))
 
     async def _queue(self, user: User, session: Session) -> Session:
         live = LiveSession(

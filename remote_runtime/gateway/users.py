@@ -71,12 +71,17 @@ def add_token(connection: Connection, name: str, token: str) -> None:
     )
 
 
-def remove_user(connection: Connection, name: str) -> None:
-    """The user's tokens stop working now; what she was charged stays in the ledger."""
+def remove_tokens(connection: Connection, name: str) -> None:
+    """All that the user has; raises `NotFound` for an unknown user."""
     user = find_user(connection, name)
     connection.execute(delete(tokens).where(tokens.c.user_id == user.id))
+
+
+def remove_user(connection: Connection, name: str) -> None:
+    """The user's tokens stop working now; what she was charged stays in the ledger."""
+    remove_tokens(connection, name)
     connection.execute(
-        update(users).where(users.c.id == user.id).values(removed_at=datetime.now(UTC).isoformat())
+        update(users).where(users.c.name == name).values(removed_at=datetime.now(UTC).isoformat())
     )
 
 

@@ -138,6 +138,13 @@ class Keep(Control, frozen=True):
     seconds: float
 
 
+class Settings(Control, frozen=True):
+    """Gateway → agent: the session's settings have changed."""
+
+    idle_s: float
+    busy_cap_s: float
+
+
 class LeaseEnd(Control, frozen=True):
     """Gateway → agent, the answer to each `Usage`: the lease now ends so many seconds from now."""
 
@@ -151,7 +158,7 @@ class Stop(Control, frozen=True):
 
 
 FromAgent = Hello | Ready | Status | Usage | Cell | KernelDied | Bye
-FromGateway = Welcome | Attach | Detach | Interrupt | Restart | Keep | LeaseEnd | Stop
+FromGateway = Welcome | Attach | Detach | Interrupt | Restart | Keep | Settings | LeaseEnd | Stop
 
 _from_agent = msgspec.json.Decoder(FromAgent)
 _from_gateway = msgspec.json.Decoder(FromGateway)

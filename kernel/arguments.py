@@ -1,0 +1,91 @@
+"""What is typed after ``%%gpu`` and ``%gpu``; pure."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NoReturn
+
+from farcell.remote_runtime.errors import BadRequest
+
+_DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?", re.IGNORECASE)
+
+CELL_USAGE = "%%gpu [REQUEST] [-n NAME] [--idle 10s] [--timeout 1h] [-q]"
+
+
+@dataclass(frozen=True, slots=True)
+class CellArguments:
+    """The line of a ``%%gpu`` cell; what was left out is None."""
+
+    request: str | None = None
+    name: str | None = None
+    idle_s: float | None = None
+    timeout_s: float | None = None
+    quiet: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """The line of ``%gpu``: `operands` are what follows the verb."""
+
+    verb: str
+    operands: tuple[str, ...] = ()
+
+
+class _Parser(argparse.ArgumentParser):
+    """Raises `BadRequest` where argparse would end the process."""
+
+    def error(self, message: str) -> NoReturn:
+        raise BadRequest(f"{message}; usage: {CELL_USAGE}")
+
+
+def _cell_parser() -> _Parser:
+    parser = _Parser(prog="%%gpu", add_help=False, allow_abbrev=False)
+    parser.add_argument("request", nargs="*")
+    parser.add_argument("-n", "--name")
+    parser.add_argument("--idle")
+    parser.add_argument("--timeout")
+    parser.add_argument("-q", "--quiet", action="store_true")
+    return parser
+
+
+def parse_cell(line: str) -> CellArguments:
+    """Raises `BadRequest`, with the usage, for a line that can't be read."""
+    known = _cell_parser().parse_args(_split(line))
+    return CellArguments(
+        request=",".join(known.request).replace(",,", ",") or None,
+        name=known.name,
+        idle_s=None if known.idle is None else parse_duration(known.idle),
+        timeout_s=None if known.timeout is None else parse_duration(known.timeout),
+        quiet=known.quiet,
+    )
+
+
+def parse_command(line: str, verbs: Sequence[str]) -> Command:
+    """Without a verb it is ``status``; raises `BadRequest`, with the verbs, for an unknown one."""
+    verb, *operands = _split(line) or ["status"]
+    if verb not in verbs:
+        raise BadRequest(f"there is no '%gpu {verb}'; there are: {', '.join(verbs)}")
+    return Command(verb, tuple(operands))
+
+
+def parse_duration(text: str) -> float:
+    """Seconds in ``90``, ``10s``, ``5m``, ``1h``, ``1h30m``; raises `BadRequest` for anything else, and for nothing."""
+    match = _DURATION.fullmatch(text.strip())
+    if match is None or not any(match.groups()):
+        raise BadRequest(f"{text!r} is not a duration: write one like 10s, 5m, 1h or 1h30m")
+    hours, minutes, seconds = (float(part or 0) for part in match.groups())
+    total_s = hours * 3600 + minutes * 60 + seconds
+    if total_s <= 0:
+        raise BadRequest(f"{text!r} is no time at all")
+    return total_s
+
+
+def _split(line: str) -> list[str]:
+    try:
+        return shlex.split(line)
+    except ValueError as error:
+        raise BadRequest(f"{line!r} can't be read: {error}") from error

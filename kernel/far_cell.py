@@ -1,0 +1,144 @@
+"""A far cell's way through the notebook: its events become output, questions, an exception, a line with its cost."""
+
+from __future__ import annotations
+
+import builtins
+import getpass
+import time
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+from IPython.core.interactiveshell import InteractiveShell
+
+from farcell.remote_runtime.client.cell import Began, CellRun, Ended, Event, InputRequest, Output, Progress
+from farcell.remote_runtime.errors import CellTimeout
+
+from .display import NoteLine, show_output
+from .sentences import cost_line, progress_line
+
+PROGRESS_AFTER_S = 1.0
+TICK_S = 0.2
+INTERRUPT_PATIENCE_S = 8.0
+"""VS Code gives an interrupted cell 10 s to end."""
+
+
+class FarError(Exception):
+    """An exception of a far cell. Each has a class of its own, named as the far exception's, and the far traceback."""
+
+    def __init__(self, value: str, traceback: list[str]) -> None:
+        super().__init__(value)
+        self.far_traceback = traceback
+
+    def _render_traceback_(self) -> list[str]:
+        return self.far_traceback
+
+
+class CellInterrupted(KeyboardInterrupt):
+    """The user's interrupt is done with; anything else that is a KeyboardInterrupt still has to reach the far cell."""
+
+    def _render_traceback_(self) -> list[str]:
+        return [f"KeyboardInterrupt: {self}"]
+
+
+@dataclass(slots=True)
+class FarCell:
+    """Drives one `CellRun` from the notebook's main thread.
+
+    `alone` says whether the cell's output is this far cell's alone, so that progress can be cleared away.
+    """
+
+    shell: InteractiveShell
+    run: CellRun
+    timeout_s: float | None = None
+    quiet: bool = False
+    alone: bool = True
+    _started: float = field(default_factory=time.monotonic)
+    _interrupted_at: float | None = None
+    _timed_out: bool = False
+    _waiting: Progress | None = None
+    _error: dict[str, Any] | None = None
+
+    def show(self) -> NoteLine:
+        """Runs to the end and returns the line that tells the cost; raises what the far cell raised."""
+        progress, line = NoteLine(self.shell), NoteLine(self.shell)
+        ended: Ended | None = None
+        while ended is None:
+            try:
+                self._keep_time(progress)
+                ended = self._handle(self.run.next(TICK_S), progress)
+            except TimeoutError:
+                continue
+            except CellInterrupted:
+                raise
+            except KeyboardInterrupt:
+                self._interrupt()
+        self._end(ended, line)
+        return line
+
+    def _handle(self, event: Event, progress: NoteLine) -> Ended | None:
+        match event:
+            case Progress():
+                self._waiting = event
+            case Began(anew=anew):
+                self._remove(progress)
+                if anew is not None:
+                    NoteLine(self.shell).write(anew)
+            case Output(msg_type="error", content=content):
+                self._error = content
+            case Output():
+                show_output(self.shell, event)
+            case InputRequest():
+                self._ask(event)
+            case Ended():
+                self._remove(progress)
+                return event
+        return None
+
+    def _keep_time(self, progress: NoteLine) -> None:
+        """Between events: progress, the cell's timeout, and the end of patience after an interrupt."""
+        now = time.monotonic()
+        if self._waiting and not self.run.begun and now - self._started > PROGRESS_AFTER_S:
+            progress.write(progress_line(self._waiting.session))
+        if self.timeout_s is not None and now - self._started > self.timeout_s and not self._timed_out:
+            self._timed_out = True
+            self._interrupt()
+        if self._interrupted_at is not None and now - self._interrupted_at > INTERRUPT_PATIENCE_S:
+            raise CellInterrupted("the far cell is still inside native code: %gpu restart ends it")
+
+    def _interrupt(self) -> None:
+        if self._interrupted_at is None:
+            self._interrupted_at = time.monotonic()
+        self.run.interrupt()
+
+    def _remove(self, progress: NoteLine) -> None:
+        if self.alone:
+            progress.remove()
+        else:
+            progress.blank()
+
+    def _ask(self, request: InputRequest) -> None:
+        """Asks here; who gives no answer interrupts the far cell."""
+        try:
+            value = getpass.getpass(request.prompt) if request.password else builtins.input(request.prompt)
+        except EOFError:
+            self._interrupt()
+        else:
+            self.run.answer(request, value)
+
+    def _end(self, ended: Ended, line: NoteLine) -> None:
+        if ended.error is not None:
+            if self._interrupted_at is not None and not self.run.begun:
+                raise CellInterrupted("the cell was withdrawn before it began")
+            raise ended.error
+        if not self.quiet:
+            line.write(cost_line(ended))
+        if self._timed_out:
+            raise CellTimeout(
+                f"the cell ran longer than its --timeout of {self.timeout_s:g} s and was interrupted"
+            )
+        if ended.reply is not None and ended.reply.get("status") == "error":
+            self._raise(self._error or ended.reply)
+
+    def _raise(self, error: dict[str, Any]) -> NoReturn:
+        far_class = type(str(error.get("ename", "Error")), (FarError,), {"__module__": "far"})
+        raise far_class(str(error.get("evalue", "")), [str(line) for line in error.get("traceback", [])])

@@ -1,0 +1,136 @@
+"""The magics: ``%%gpu`` on a cell, ``%gpu`` for everything around it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.core.magic import Magics, cell_magic, line_magic, magics_class
+
+from farcell.remote_runtime.api import SessionState
+from farcell.remote_runtime.client.endings import format_duration
+from farcell.remote_runtime.errors import BadRequest
+
+from .arguments import CELL_USAGE, Command, parse_cell, parse_command, parse_duration
+from .reports import bill_table, offers_table, sessions_table, signals_line
+from .sentences import ended_line
+from .sessions import NotebookSessions
+from .tables import Table
+
+HELP = f"""\
+{CELL_USAGE}
+    runs the cell on a far GPU and keeps its state for the next. REQUEST is H100, H100:2, H100,L40S (the first that
+    can be had), 24GB (any GPU with that much memory) or cpu; without one, this notebook's last is used.
+    -n NAME      a session of its own          --idle 10s    idle time until it stops (default 5m)
+    -q           no line with time and cost    --timeout 1h  interrupts the cell after that
+%gpu, %gpu status      this notebook's sessions, with their idle signals
+%gpu sessions          all your sessions
+%gpu offers            what can be had now, and what it costs
+%gpu use REQUEST       what a bare %%gpu uses from now on
+%gpu restart [NAME]    a fresh kernel in the same container
+%gpu stop [NAME|--all] ends a session: billing stops, variables are gone
+%gpu keep [1h] [NAME]  no idle stop for so long; %gpu keep 0s takes it back
+%gpu bill              what this notebook has cost, by cell and idle time
+%gpu logs [NAME]       what agent and kernel wrote
+%gpu help              this"""
+
+
+class Text:
+    """A text that shows as it is."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __repr__(self) -> str:
+        return self._text
+
+
+@magics_class
+class FarcellMagics(Magics):
+    """Registered by ``%load_ext farcell``."""
+
+    def __init__(self, shell: InteractiveShell) -> None:
+        super().__init__(shell)
+        self._sessions = NotebookSessions(shell)
+        self._verbs: dict[str, Callable[[Command], object]] = {
+            "status": self._status,
+            "sessions": self._all_sessions,
+            "offers": lambda _: offers_table(self._sessions.client.offers()),
+            "use": self._use,
+            "restart": self._restart,
+            "stop": self._stop,
+            "keep": self._keep,
+            "bill": self._bill,
+            "logs": self._logs,
+            "help": lambda _: Text(HELP),
+        }
+
+    @cell_magic("gpu")
+    def gpu_cell(self, line: str, cell: str) -> None:
+        """Runs the cell on a far GPU; see ``%gpu help``."""
+        self._sessions.run(parse_cell(line), cell)
+
+    @line_magic("gpu")
+    def gpu_line(self, line: str) -> Any:
+        """Everything around far cells; see ``%gpu help``."""
+        command = parse_command(line, list(self._verbs))
+        return self._verbs[command.verb](command)
+
+    def close(self) -> None:
+        self._sessions.close()
+
+    def _status(self, _: Command) -> Table:
+        sessions = self._sessions.own()
+        table = sessions_table(sessions, with_path=False)
+        footer = [line for session in sessions if (line := signals_line(session))]
+        return Table(table.columns, table.rows, footer, table.empty)
+
+    def _all_sessions(self, _: Command) -> Table:
+        return sessions_table(self._sessions.client.sessions(), with_path=True)
+
+    def _use(self, command: Command) -> Text:
+        if len(command.operands) != 1:
+            raise BadRequest("%gpu use takes one request, as in %gpu use H100")
+        spec = self._sessions.use(command.operands[0])
+        return Text(f"%%gpu now means {spec.request} (session {spec.key.name}); nothing was started")
+
+    def _restart(self, command: Command) -> Text:
+        session = self._sessions.find(_only(command))
+        self._sessions.client.restart(session.id)
+        return Text(f"session {session.name} has a fresh kernel: variables are gone, files are there")
+
+    def _stop(self, command: Command) -> Text:
+        name = _only(command)
+        if name == "--all":
+            sessions = [one for one in self._sessions.client.sessions() if _is_live(one.state)]
+        else:
+            sessions = [self._sessions.find(name)]
+        ended = [self._sessions.client.stop(session.id) for session in sessions]
+        return Text("\n".join(map(ended_line, ended)) or "nothing runs")
+
+    def _keep(self, command: Command) -> Text:
+        duration, name = (*command.operands, None, None)[:2]
+        seconds = 0.0 if duration in ("0", "0s") else parse_duration(duration or "1h")
+        session = self._sessions.client.keep(self._sessions.find(name).id, seconds)
+        kept = f"is kept for {format_duration(seconds)}" if seconds else "may stop when it is idle again"
+        return Text(f"session {session.name} {kept}")
+
+    def _bill(self, _: Command) -> Table:
+        return bill_table(self._sessions.client.bill(), self._sessions.notebook.session_key("all").path)
+
+    def _logs(self, command: Command) -> Text:
+        session = self._sessions.find(_only(command))
+        return Text(self._sessions.client.log(session.id) or f"session {session.name} has no log yet")
+
+
+def _only(command: Command) -> str | None:
+    """The one operand, or None; raises `BadRequest` for more."""
+    if len(command.operands) > 1:
+        raise BadRequest(f"%gpu {command.verb} takes one name at most, not {' '.join(command.operands)}")
+    return command.operands[0] if command.operands else None
+
+
+def _is_live(state: SessionState) -> bool:
+    return state not in (SessionState.STOPPED, SessionState.LOST)
+

@@ -1,0 +1,70 @@
+"""What the local kernel knows of its notebook: which one it is, and the front end's request that runs now."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from typing import Any
+
+from IPython.core.interactiveshell import InteractiveShell
+
+from farcell.remote_runtime import config
+from farcell.remote_runtime.api import Image, SessionKey
+from farcell.remote_runtime.client.cell import new_header
+
+
+class Notebook:
+    """One shell's view. In a plain IPython terminal there is no kernel, and headers are made here."""
+
+    def __init__(self, shell: InteractiveShell) -> None:
+        self._shell = shell
+        self._used: str | None = None
+
+    @property
+    def kernel(self) -> Any:
+        return getattr(self._shell, "kernel", None)
+
+    def session_key(self, name: str) -> SessionKey:
+        """Found again by the notebook's path; without one, the session is this kernel process's own."""
+        path = self.path()
+        return SessionKey(config.machine_id(), path or self._kernel_name(), name, ephemeral=path is None)
+
+    def has(self, key: SessionKey) -> bool:
+        """Whether that session is this notebook's."""
+        return key == self.session_key(key.name)
+
+    def path(self) -> str | None:
+        """As Jupyter Server tells it, or VS Code."""
+        return config.notebook_path() or self._shell.user_ns.get("__vsc_ipynb_file__")
+
+    def _kernel_name(self) -> str:
+        """From the connection file, which is new for each kernel that has no notebook path."""
+        connection_file = getattr(getattr(self.kernel, "parent", None), "connection_file", None)
+        identity = f"{connection_file}:{id(self._shell) if connection_file is None else ''}"
+        return f"kernel-{hashlib.sha256(identity.encode()).hexdigest()[:16]}"
+
+    def header(self) -> tuple[dict[str, Any], bool]:
+        """The header for a far cell, and whether it is the front end's own.
+
+        A second far cell under one front end's request (a loop around ``run_cell_magic``) gets a header of its own, since the
+        ``msg_id`` is the execute id.
+        """
+        header = dict((self.kernel.get_parent("shell") or {}).get("header") or {}) if self.kernel else {}
+        if not header or header["msg_id"] == self._used:
+            return new_header(header.get("session")), False
+        self._used = header["msg_id"]
+        return header, True
+
+    @property
+    def number(self) -> int:
+        """The ``In [n]`` of the cell that runs."""
+        return int(self._shell.execution_count)
+
+    @property
+    def allows_input(self) -> bool:
+        return bool(getattr(self.kernel, "_allow_stdin", True))
+
+    @property
+    def image(self) -> Image:
+        """Far cells run with this kernel's own interpreter where the gateway is on this machine."""
+        return Image(python=sys.executable)

@@ -1,0 +1,104 @@
+"""What ``%gpu offers``, ``sessions``, ``status`` and ``bill`` show; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from farcell.remote_runtime.api import GIB, Bill, BillLine, Offer, Session, format_dollars
+from farcell.remote_runtime.client.endings import format_duration
+
+from .sentences import money
+from .tables import Table
+
+
+def offers_table(offers: Sequence[Offer]) -> Table:
+    rows = [
+        (
+            offer.label,
+            f"{offer.count_free} of {offer.count_total}",
+            f"{offer.memory_bytes // GIB} GiB",
+            f"{format_dollars(offer.price_nanos_per_s)}/s",
+            f"{format_dollars(offer.price_nanos_per_s * 3600)}/h",
+            offer.spawner,
+            offer.isolation.value,
+        )
+        for offer in offers
+    ]
+    columns = ("offer", "free", "memory", "price", "", "spawner", "isolation")
+    return Table(columns, rows, empty="this gateway offers nothing at the moment")
+
+
+def sessions_table(sessions: Iterable[Session], *, with_path: bool) -> Table:
+    rows = [_session_row(session, with_path=with_path) for session in sessions]
+    columns = ("session", "state", "on", "cost", "idle", *(("notebook",) if with_path else ()))
+    return Table(columns, rows, empty="no sessions yet: write %%gpu with a GPU on top of a cell")
+
+
+def _session_row(session: Session, *, with_path: bool) -> tuple[str, ...]:
+    lease = session.lease
+    row = (
+        session.name,
+        session.state.value if session.queue is None else f"queued, place {session.queue.place}",
+        session.label,
+        money(session.cost_nanos, simulated=bool(lease and lease.simulated)),
+        _idle(session),
+    )
+    return (*row, session.key.path) if with_path else row
+
+
+def _idle(session: Session) -> str:
+    idle = session.idle
+    if idle is None:
+        return ""
+    if idle.stops_in_s is None:
+        busy = ", ".join(f"{signal.name} {signal.value}" for signal in idle.signals if signal.busy)
+        return f"no: {busy}" if busy else "kept"
+    return f"{format_duration(idle.idle_s)}, stops in {format_duration(idle.stops_in_s)}"
+
+
+def signals_line(session: Session) -> str:
+    """Each idle signal with its clock: ``h100: cell quiet for 12 s, cpu busy (0.57 cores)``; empty without any."""
+    signals = session.idle.signals if session.idle else ()
+    said = [
+        f"{signal.name} busy ({signal.value})"
+        if signal.busy
+        else f"{signal.name} quiet for {format_duration(round(signal.quiet_s))}"
+        for signal in signals
+    ]
+    return f"{session.name}: {', '.join(said)}" if said else ""
+
+
+def bill_table(bill: Bill, path: str) -> Table:
+    """The notebook's own lines, adding up to the nano-dollar; below, what all notebooks come to."""
+    lines = [line for line in bill.lines if line.path == path]
+    rows = [
+        (
+            line.session,
+            line.label,
+            "idle" if line.is_idle else f"cell [{line.number}]" if line.number is not None else "cell",
+            line.status or "",
+            format_duration(line.duration_ms / 1000),
+            money(line.cost_nanos, simulated=line.simulated),
+        )
+        for line in lines
+    ]
+    columns = ("session", "on", "what", "status", "time", "cost")
+    return Table(columns, rows, _footer(lines, bill), empty="this notebook has cost nothing yet")
+
+
+def _footer(lines: Sequence[BillLine], bill: Bill) -> list[str]:
+    here = _sums(lines)
+    everything = _both(bill.total_nanos, bill.simulated_nanos)
+    return [f"this notebook: {here}", f"all notebooks: {everything}"]
+
+
+def _sums(lines: Sequence[BillLine]) -> str:
+    real = sum(line.cost_nanos for line in lines if not line.simulated)
+    simulated = sum(line.cost_nanos for line in lines if line.simulated)
+    return _both(real, simulated)
+
+
+def _both(real: int, simulated: int) -> str:
+    """Real and simulated sums side by side, never added."""
+    parts = [money(real, simulated=False)] if real or not simulated else []
+    return " and ".join([*parts, *([money(simulated, simulated=True)] if simulated else [])])

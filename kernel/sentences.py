@@ -1,0 +1,53 @@
+"""What the notebook says in one line: progress, cost, idleness; pure."""
+
+from __future__ import annotations
+
+from farcell.remote_runtime.api import Session, SessionState, format_dollars
+from farcell.remote_runtime.client.cell import Ended
+from farcell.remote_runtime.client.endings import format_duration
+
+
+def progress_line(session: Session) -> str:
+    """Where a session is on its way to a kernel."""
+    if session.queue is not None:
+        wait = session.queue.expected_wait_s
+        expected = f", about {format_duration(wait)}" if wait is not None else ""
+        return (
+            f"{session.request}: place {session.queue.place} in the queue{expected}: {session.queue.reason}"
+        )
+    if session.state is SessionState.STARTING:
+        return f"{session.label}: starting"
+    return f"{session.label}: {session.state.value}"
+
+
+def cost_line(ended: Ended) -> str:
+    """Time and cost of a cell that has run: ``1.32 s · $0.0014 · H100``."""
+    session = ended.session
+    label = session.label if session else ""
+    simulated = bool(session and session.lease and session.lease.simulated)
+    return f"{format_duration(ended.duration_s)} · {money(ended.cost_nanos, simulated=simulated)} · {label}"
+
+
+def money(nanos: int, *, simulated: bool) -> str:
+    """Simulated money never stands as if it were real."""
+    return f"{format_dollars(nanos)} (simulated)" if simulated else format_dollars(nanos)
+
+
+def idle_line(session: Session) -> str | None:
+    """The warning before an idle stop; None while none is out."""
+    idle = session.idle
+    if idle is None or not idle.warned or idle.stops_in_s is None:
+        return None
+    lost = f"; not saved: {', '.join(idle.unsaved)}" if idle.unsaved else ""
+    return (
+        f"{session.name} is idle and stops in {format_duration(round(idle.stops_in_s))}{lost} · %gpu keep 1h"
+    )
+
+
+def ended_line(session: Session) -> str:
+    """What became of a session that has no container any more."""
+    lease = session.lease
+    reason = lease.end_reason.value if lease and lease.end_reason else "ended"
+    cost = money(session.cost_nanos, simulated=bool(lease and lease.simulated))
+    lost = f"; not saved: {', '.join(lease.unsaved)}" if lease and lease.unsaved else ""
+    return f"{session.name} on {session.label} ended ({reason}) · {cost} in all{lost}"

@@ -1,0 +1,162 @@
+"""This notebook's sessions: which there are, what the last request was, and the line under the cell that ran last."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+from dataclasses import replace
+
+from IPython.core.interactiveshell import InteractiveShell
+
+from farcell.remote_runtime.api import (
+    Request,
+    Session,
+    SessionId,
+    SessionSettings,
+    SessionSpec,
+    SessionState,
+)
+from farcell.remote_runtime.client.blocking import Client
+from farcell.remote_runtime.client.cell import CellSource
+from farcell.remote_runtime.errors import BadRequest, FarcellError, SessionNotFound
+
+from .arguments import CellArguments
+from .display import NoteLine
+from .far_cell import FarCell
+from .notebook import Notebook
+from .sentences import ended_line, idle_line
+from .stray import StrayOutput
+
+_OVER = (SessionState.STOPPED, SessionState.LOST)
+
+
+class NotebookSessions:
+    """Remembers what the notebook asked for, runs its far cells, and keeps the line under the last one true."""
+
+    def __init__(self, shell: InteractiveShell) -> None:
+        self.notebook = Notebook(shell)
+        self._shell = shell
+        self._stray = StrayOutput(shell)
+        self._client: Client | None = None
+        self._specs: dict[str, SessionSpec] = {}
+        self._last: str | None = None
+        self._lines: dict[SessionId, NoteLine] = {}
+
+    @property
+    def client(self) -> Client:
+        """Made at first use: loading the extension starts nothing."""
+        if self._client is None:
+            self._client = Client(stray=self._stray, changed=self._changed)
+            atexit.register(self.close)
+        return self._client
+
+    # --- running ---
+
+    def run(self, arguments: CellArguments, code: str) -> None:
+        """Runs a ``%%gpu`` cell; raises what it raised."""
+        spec = self.spec(arguments)
+        self._specs[spec.key.name] = spec
+        self._last = spec.key.name
+        header, alone = self.notebook.header()
+        source = CellSource(code, header, self.notebook.number, self.notebook.allows_input)
+        self._stray.remember(header)
+        run = self.client.run_cell(source, spec)
+        cell = FarCell(self._shell, run, arguments.timeout_s, arguments.quiet, alone)
+        line = cell.show()
+        if run.session is not None:
+            self._lines[run.session.id] = line
+
+    def use(self, request: str) -> SessionSpec:
+        """Makes `request` the one that a bare ``%%gpu`` uses; starts nothing."""
+        spec = self.spec(CellArguments(request=request))
+        self._specs[spec.key.name] = spec
+        self._last = spec.key.name
+        return spec
+
+    def spec(self, arguments: CellArguments) -> SessionSpec:
+        """What the arguments ask for, with what they leave out taken from the notebook's cells before."""
+        known = self._specs.get(arguments.name or self._last or "")
+        if arguments.request is not None:
+            request = Request.parse(arguments.request)
+            name = arguments.name or request.default_name
+            known = self._specs.get(name)
+        elif known is not None:
+            request, name = known.request, known.key.name
+        else:
+            raise BadRequest(self._how_to_ask(arguments.name))
+        settings = known.settings if known else SessionSettings()
+        if arguments.idle_s is not None:
+            settings = replace(settings, idle_s=arguments.idle_s)
+        return SessionSpec(self.notebook.session_key(name), request, settings, self.notebook.image)
+
+    def _how_to_ask(self, name: str | None) -> str:
+        named = (
+            f"this notebook has no session {name!r} yet"
+            if name
+            else "this notebook has not asked for a GPU yet"
+        )
+        with contextlib.suppress(FarcellError):
+            labels = ", ".join(offer.label for offer in self.client.offers())
+            return f"{named}: write %%gpu with one of {labels}"
+        return f"{named}: write one, such as %%gpu H100"
+
+    # --- finding ---
+
+    def own(self) -> list[Session]:
+        """This notebook's sessions as the gateway has them, the newest first."""
+        return [session for session in self.client.sessions() if self.notebook.has(session.key)]
+
+    def find(self, name: str | None) -> Session:
+        """This notebook's session of that name (without one: the last used), or another's where the name is unique.
+
+        Raises `SessionNotFound`, which names those that there are.
+        """
+        wanted = name or self._last
+        own = self.own()
+        for session in own:
+            if session.name == wanted:
+                return session
+        others = [session for session in self.client.sessions() if wanted in (session.name, session.id)]
+        if len(others) == 1:
+            return others[0]
+        raise SessionNotFound(_not_found(wanted, own, others))
+
+    # --- the line under the last cell ---
+
+    def _changed(self, session: Session) -> None:
+        """Called on the client's thread whenever the gateway tells of a session."""
+        line = self._lines.get(session.id)
+        if line is None:
+            return
+        if session.state in _OVER:
+            line.write(ended_line(session))
+            del self._lines[session.id]
+        elif warning := idle_line(session):
+            line.note(warning)
+        else:
+            line.note(None)
+
+    def close(self) -> None:
+        """Ends what belongs to this kernel alone, and lets go of the gateway. May be called twice."""
+        client, self._client = self._client, None
+        atexit.unregister(self.close)
+        if client is None:
+            return
+        if any(spec.key.ephemeral for spec in self._specs.values()):
+            with contextlib.suppress(FarcellError):
+                self._end_own(client)
+        client.close()
+
+    def _end_own(self, client: Client) -> None:
+        for session in client.sessions():
+            if session.key.ephemeral and self.notebook.has(session.key) and session.state not in _OVER:
+                client.stop(session.id)
+
+
+def _not_found(wanted: str | None, own: list[Session], others: list[Session]) -> str:
+    if others:
+        ids = ", ".join(f"{session.id} ({session.key.path})" for session in others)
+        return f"several of your sessions are called {wanted!r}: give the id, one of {ids}"
+    names = ", ".join(session.name for session in own) or "none yet"
+    asked = f"no session {wanted!r}" if wanted else "no session"
+    return f"this notebook has {asked}; it has: {names}"

@@ -1,0 +1,29 @@
+"""The gateway's event stream (server-sent events) taken apart; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ..api.json_form import decode
+
+
+class EventParser:
+    """Fed with pieces of the stream as they come; calls `heard(kind, body)` for each whole event."""
+
+    def __init__(self, heard: Callable[[str, Any], None]) -> None:
+        self._heard = heard
+        self._rest = b""
+
+    def feed(self, data: bytes) -> None:
+        *whole, self._rest = (self._rest + data).split(b"\n\n")
+        for block in whole:
+            fields = dict(_field(line) for line in block.decode("utf-8").splitlines())
+            if "event" in fields:
+                self._heard(fields["event"], decode(fields.get("data", "null")))
+
+
+def _field(line: str) -> tuple[str, str]:
+    """A comment, which begins with a colon, is a field without a name."""
+    name, _, value = line.partition(":")
+    return name, value.removeprefix(" ")

@@ -3,8 +3,9 @@
 A spawner keeps no state: what it says is read from the place itself each time, so that a gateway which was
 killed at any moment finds its containers again. It opens no port: the agent inside dials the gateway. The
 gateway calls every verb on its event loop and expects it not to block; what blocks inside runs in an executor
-of the spawner's own. All verbs may be called at the same time and in any order. The same suite of tests runs
-against every spawner (``tests/contract/test_spawners.py``).
+of the spawner's own. All verbs may be called at the same time and in any order; those that take one lease are
+carried out one after the other. The same suite of tests runs against every spawner
+(``tests/contract/test_spawners.py``).
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ class ContainerSpec:
 
 
 class ContainerState(Enum):
-    """`DEAD`: something of it is left, but its agent is gone; the gateway then calls `stop`."""
+    """`DEAD`: its agent is gone, but `stop` has yet to clear up, be it only a token; the gateway calls it then."""
 
     RUNNING = "running"
     DEAD = "dead"
@@ -68,7 +69,7 @@ class Spawner(ABC):
     async def offers(self, table: GpuTable) -> list[Offer]:
         """What this place has, with prices from `table`; called every few seconds and before each placement.
 
-        `count_free` leaves out only what is taken by others than Farcell; the scheduler knows its own leases.
+        `count_free` leaves out only what others than this gateway's containers use; the scheduler knows its leases.
         A place without what it needs (no driver, say) offers less; it does not raise.
         """
 
@@ -86,12 +87,16 @@ class Spawner(ABC):
         """Ends a container with everything that ever came out of it; returns when nothing of it runs.
 
         Silent when it is gone or was never there; may be called twice, and at the same time. It does not ask
-        the agent (the gateway has done so): it kills. The lease's folder stays.
+        the agent (the gateway has done so): it kills. The lease's folder stays, without token and sockets.
         """
 
     @abstractmethod
     async def list(self, gateway_id: GatewayId) -> list[Container]:
-        """Everything of that gateway's that is there: the truth, read from the place, in no order."""
+        """Everything of that gateway's that is there: the truth, read from the place, in no order.
+
+        A container is in it, as `RUNNING`, from the moment `start` returns, and is out of it once `stop` has. One that
+        is just starting may be missing, but is never told as `DEAD`.
+        """
 
     async def close(self) -> None:
         """Lets go of executors and connections; containers run on. May be called twice."""

@@ -24,8 +24,8 @@ from .fake_nvml import Card, FakeLibrary
 
 TABLE = default_table()
 OURS = Labels(GatewayId("here"), SessionId("s"), LeaseId("ours"))
-ANOTHERS = Labels(GatewayId("there"), SessionId("s"), LeaseId("anothers"))
-OWNERS = {7: OURS, 8: ANOTHERS, 9: None}
+THEIRS = Labels(GatewayId("there"), SessionId("s"), LeaseId("theirs"))
+OWNERS = {7: OURS, 8: THEIRS, 9: None}
 
 
 def machine(root: Path, *cards: Card, visible: str | None = None, simulate: str = "") -> Machine:

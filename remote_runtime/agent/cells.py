@@ -22,7 +22,6 @@ class _Header(msgspec.Struct):
 class _Content(msgspec.Struct):
     execution_state: str = ""
     execution_count: int | None = None
-    status: str = "ok"
     silent: bool = False
     store_history: bool = True
 
@@ -53,10 +52,10 @@ class _Running:
 
 @dataclass(slots=True)
 class CellTracker:
-    """Fed with every message of every client, in order; answers with the `Cell` to report, if one began or ended.
+    """Fed with every message of every client, in order; answers with the `Cell` that began or ended, if one did.
 
-    A cell is an ``execute_request`` with ``store_history`` and without ``silent``: nothing else is one, or keeps a session busy.
-    Raises `BadFrame` never: what can't be read is no cell.
+    A cell is an ``execute_request`` with ``store_history`` and without ``silent``: nothing else is one, or keeps a
+    session busy. What can't be read is no cell.
     """
 
     _cells: dict[str, _Running] = field(default_factory=dict)
@@ -77,7 +76,8 @@ class CellTracker:
         if header.msg_type == "execute_request":
             self._request(header.msg_id, message)
         elif header.msg_type == "input_reply":
-            self._set_waiting(False)
+            for cell in self._cells.values():
+                cell.waits_for_input = False
 
     def from_kernel(self, message: KernelMessage, now_ms: int) -> Cell | None:
         header = _read(_header, message.header)
@@ -90,8 +90,8 @@ class CellTracker:
                 return self._status(parent.msg_id, cell, message, now_ms)
             case "execute_input":
                 self._number(cell, message)
-            case "execute_reply":
-                cell.status = (_read(_content, message.content) or _Content()).status
+            case "error":  # the reply says so too, but on another socket: it may be late
+                cell.status = "error"
             case "input_request":
                 cell.waits_for_input = True
         return None
@@ -121,10 +121,6 @@ class CellTracker:
         if content is not None and content.store_history and not content.silent:
             metadata = _read(_metadata, message.metadata) or _Metadata()
             self._cells[execute_id] = _Running(metadata.farcell.number)
-
-    def _set_waiting(self, waits: bool) -> None:
-        for cell in self._cells.values():
-            cell.waits_for_input = waits
 
     def _number(self, cell: _Running, message: KernelMessage) -> None:
         content = _read(_content, message.content)

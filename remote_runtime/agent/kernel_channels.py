@@ -1,4 +1,4 @@
-"""The agent's ZMQ sockets to the kernel: one set for each client, so that replies find their way without being decoded."""
+"""The agent's ZMQ sockets to the kernel: a set for each client, so that replies find their way undecoded."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..wire.messages import KernelMessage
 from .kernel_process import Connection
 
 BROADCAST = 0
-"""The client number of IOPub messages: everyone gets them. Also the number under which the agent itself asks the kernel."""
+"""The client number of IOPub messages, which everyone gets; the agent itself asks the kernel under it too."""
 _DELIMITER = b"<IDS|MSG>"
 _REPLY_CHANNELS = ("shell", "control", "stdin")
 _BATCH = 64

@@ -7,7 +7,7 @@ import logging
 import secrets
 import socket
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from tornado.httpclient import HTTPClientError, HTTPRequest
 from tornado.netutil import Resolver
@@ -16,13 +16,14 @@ from tornado.websocket import WebSocketClientConnection, WebSocketClosedError, w
 from ..errors import BadFrame
 from ..wire import control
 from ..wire.frames import HEAD_BYTES, MAX_PART_BYTES
-from ..wire.stream import Message, Stream
+from ..wire import Message, Stream
 
 SUBPROTOCOL = "farcell.agent.v1"
 _log = logging.getLogger(__name__)
 
 _FINAL_REFUSALS = frozenset({401, 403, 404, 409, 410, 426})
 """Answers to `Hello` that dialling again won't change: the lease is over, or its token is bound to another agent."""
+ACKNOWLEDGE_EVERY_S = 1.0
 _FIRST_DELAY_S, _LAST_DELAY_S = 0.05, 2.0
 
 
@@ -40,33 +41,37 @@ class _UnixResolver(Resolver):
         return [(socket.AF_UNIX, self._path)]
 
 
-class GatewayLink:
-    """Queues messages at any time; they go out when and as often as the gateway is there.
+class LinkOwner(Protocol):
+    """What the link asks and tells, on the event loop."""
 
-    `make_hello(nonce, stream)` builds the `Hello`; `welcomed(welcome, fresh)` is called on each connection, with `fresh` when the
-    gateway remembers nothing of this stream (it was restarted): what it knew is then to be told again. `received` gets
-    every message, once, in the stream's order.
-    """
+    def hello(self, nonce: str, stream: dict[str, Any]) -> control.Hello:
+        """What to say first on a new connection."""
+
+    def welcomed(self, welcome: control.Welcome, *, fresh: bool) -> None:
+        """A connection is made; `fresh`: the gateway remembers nothing of this agent's stream (it was restarted)."""
+
+    def received(self, message: Message) -> None:
+        """A message of the gateway's: each once, in the stream's order."""
+
+    def room(self) -> None:
+        """The link is writable again."""
+
+
+class GatewayLink:
+    """Queues messages at any time; they go out when the gateway is there, and again where they may have been lost."""
 
     def __init__(
-        self,
-        socket_path: str,
-        lease_id: str,
-        read_token: Callable[[], str],
-        make_hello: Callable[[str, dict[str, Any]], control.Hello],
-        welcomed: Callable[[control.Welcome, bool], None],
-        received: Callable[[Message], None],
+        self, socket_path: str, lease_id: str, read_token: Callable[[], str], owner: LinkOwner
     ) -> None:
-        self._resolver_path = socket_path
+        self._resolver = _UnixResolver(path=socket_path)
         self._lease_id = lease_id
         self._read_token = read_token
-        self._make_hello = make_hello
-        self._welcomed = welcomed
-        self._received = received
+        self._owner = owner
         self._nonce = secrets.token_hex(16)
         self._stream = _new_stream()
         self._socket: WebSocketClientConnection | None = None
-        self._drained = asyncio.Event()
+        self._full = False
+        self._heard = asyncio.Event()
 
     @property
     def writable(self) -> bool:
@@ -80,23 +85,20 @@ class GatewayLink:
     def send(self, message: Message) -> None:
         self._stream.send(message)
         self._flush()
-
-    async def drained(self) -> None:
-        """Waits until there may be room again."""
-        self._drained.clear()
-        if not self.writable:
-            await self._drained.wait()
-
-    def acknowledge(self) -> None:
-        """Lets the gateway forget what has arrived; called every second or so."""
-        self._stream.acknowledge()
-        self._flush()
+        self._full = not self._stream.writable
 
     async def flushed(self) -> None:
         """Waits until the gateway has acknowledged everything."""
         while self._stream.queued_bytes:
-            self._drained.clear()
-            await self._drained.wait()
+            self._heard.clear()
+            await self._heard.wait()
+
+    async def acknowledge_regularly(self) -> None:
+        """Lets the gateway forget what has arrived."""
+        while True:
+            await asyncio.sleep(ACKNOWLEDGE_EVERY_S)
+            self._stream.acknowledge()
+            self._flush()
 
     async def run(self) -> None:
         """Keeps the link until cancelled; raises `Refused` when dialling again is of no use."""
@@ -137,7 +139,7 @@ class GatewayLink:
             request,
             subprotocols=[SUBPROTOCOL],
             max_message_size=HEAD_BYTES + MAX_PART_BYTES,
-            resolver=_UnixResolver(path=self._resolver_path),
+            resolver=self._resolver,
         )
 
     async def _handshake(self, connection: WebSocketClientConnection) -> None:
@@ -149,10 +151,10 @@ class GatewayLink:
             welcome, resumed = await self._greet(connection)
         if not resumed:
             raise BadFrame("the gateway does not take a new stream")
-        self._welcomed(welcome, fresh)
+        self._owner.welcomed(welcome, fresh=fresh)
 
     async def _greet(self, connection: WebSocketClientConnection) -> tuple[control.Welcome, bool]:
-        hello = self._make_hello(self._nonce, self._stream.hello())
+        hello = self._owner.hello(self._nonce, self._stream.hello())
         await connection.write_message(control.encode(hello).decode())
         async with asyncio.timeout(10):
             answer = await connection.read_message()
@@ -169,8 +171,9 @@ class GatewayLink:
         while (frame := await connection.read_message()) is not None:
             if isinstance(frame, str):
                 raise BadFrame("a text message after the welcome")
+            self._heard.set()
             if (message := self._stream.receive(frame)) is not None:
-                self._received(message)
+                self._owner.received(message)
             self._flush()
         _log.info(
             "lease %s: the link closed: %s %s", self._lease_id, connection.close_code, connection.close_reason
@@ -183,8 +186,9 @@ class GatewayLink:
                 self._socket.write_message(frame, binary=True).add_done_callback(_ignore_closed)
             except WebSocketClosedError:
                 self._socket = None
-        if self._stream.writable:
-            self._drained.set()
+        if self._full and self._stream.writable:
+            self._full = False
+            self._owner.room()
 
 
 def _new_stream() -> Stream:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -37,6 +38,7 @@ class Database:
     def migrate(self) -> None:
         """Brings the schema to the newest version; blocks."""
         if _version(self._engine) != HEAD:
+            logging.getLogger("alembic").setLevel(logging.WARNING)
             from .migrations import upgrade
 
             upgrade(self._engine)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from importlib.resources import as_file, files
 
 from alembic import command
@@ -12,7 +11,6 @@ from sqlalchemy import Engine
 
 def upgrade(engine: Engine) -> None:
     """To the newest version, in one transaction."""
-    logging.getLogger("alembic").setLevel(logging.WARNING)
     with as_file(files(__package__)) as folder, engine.begin() as connection:
         config = Config()
         config.set_main_option("script_location", str(folder))

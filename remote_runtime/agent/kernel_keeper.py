@@ -1,0 +1,147 @@
+"""Keeps a kernel: waits for its readiness, carries messages to and from it, replaces it when it dies or is told to."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from typing import Protocol
+
+from ..wire.messages import KernelMessage
+from .kernel_channels import BROADCAST, KernelChannels
+from .kernel_process import KernelProcess, describe_exit
+from .kernel_requests import KernelRequests
+
+PENDING_BYTES = 64 << 20
+"""What clients may send before the kernel answers; more is refused."""
+RESTARTED = "restarted"
+_POLL_S = 0.2
+
+
+class KernelEvents(Protocol):
+    """What the keeper's owner hears, on the event loop."""
+
+    def from_kernel(self, client: int, message: KernelMessage) -> None: ...
+
+    def kernel_ready(self, pid: int) -> None: ...
+
+    def kernel_replaced(self, why: str) -> None: ...
+
+
+class KernelKeeper:
+    """`process` has been started; `run` does the rest. `answers` says whether the kernel takes messages now."""
+
+    def __init__(
+        self, process: KernelProcess, events: KernelEvents, sent: Callable[[KernelMessage], None]
+    ) -> None:
+        self._process = process
+        self._events = events
+        self._sent = sent
+        self._clients: set[int] = set()
+        self._pending: list[tuple[int, KernelMessage]] = []
+        self._restart_wanted = asyncio.Event()
+        self.answers = False
+        self._open()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    # --- messages ---
+
+    def send(self, client: int, message: KernelMessage) -> None:
+        """To the kernel, in order; waits where the kernel does not answer yet."""
+        if not self.answers:
+            self._wait(client, message)
+            return
+        self._sent(message)
+        self._channels.send(client, message)
+
+    def attach(self, client: int) -> None:
+        self._clients.add(client)
+        self._channels.attach(client)
+
+    def detach(self, client: int) -> None:
+        self._clients.discard(client)
+        self._channels.detach(client)
+
+    def detach_all(self) -> None:
+        for client in list(self._clients):
+            self.detach(client)
+
+    def pause(self) -> None:
+        """Reads nothing more from the kernel until `resume`."""
+        self._channels.pause()
+
+    def resume(self) -> None:
+        self._channels.resume()
+
+    def _wait(self, client: int, message: KernelMessage) -> None:
+        waiting = sum(len(pending.content) for _, pending in self._pending)
+        if waiting + len(message.content) <= PENDING_BYTES:
+            self._pending.append((client, message))
+
+    def _received(self, client: int, message: KernelMessage) -> None:
+        if not self._requests.received(message):
+            self._events.from_kernel(client, message)
+
+    # --- what the owner wants of it ---
+
+    def interrupt(self) -> None:
+        self._process.interrupt()
+
+    def restart(self) -> None:
+        """Replaces the kernel; `kernel_ready` tells when the new one answers."""
+        self._restart_wanted.set()
+
+    async def variables(self) -> tuple[str, ...]:
+        """The names that the user's cells made; empty where the kernel does not answer."""
+        return await self._requests.variables() if self.answers else ()
+
+    def close(self) -> None:
+        """Ends the kernel; blocks for up to two seconds."""
+        self._channels.close()
+        self._process.kill()
+
+    # --- its life ---
+
+    async def run(self) -> None:
+        """One kernel after the other, until cancelled."""
+        while True:
+            async with asyncio.TaskGroup() as tasks:
+                readiness = tasks.create_task(self._announce())
+                why = await self._end()
+                readiness.cancel()
+            await self._replace(why)
+
+    def _open(self) -> None:
+        self._channels = KernelChannels(self._process.connection, self._received)
+        self._requests = KernelRequests(lambda message: self._channels.send(BROADCAST, message))
+        for client in self._clients:
+            self._channels.attach(client)
+
+    async def _announce(self) -> None:
+        await self._requests.ready()
+        self.answers = True
+        self._events.kernel_ready(self.pid)
+        pending, self._pending = self._pending, []
+        for client, message in pending:
+            self.send(client, message)
+
+    async def _end(self) -> str:
+        """Why this kernel is over: its exit in words, or `RESTARTED`."""
+        while (code := self._process.poll()) is None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_POLL_S):
+                    await self._restart_wanted.wait()
+                    return RESTARTED
+        return describe_exit(code)
+
+    async def _replace(self, why: str) -> None:
+        self._restart_wanted.clear()
+        self.answers = False
+        self._events.kernel_replaced(why)
+        self._channels.close()
+        await asyncio.to_thread(self._process.kill)
+        self._process.start()
+        self._open()

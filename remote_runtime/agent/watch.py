@@ -1,0 +1,134 @@
+"""Watches what runs: samples it, judges idleness, reports both, and says when it is time to end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from ..api import EndReason
+from ..wire import control
+from .activity import Activity, ActivityMeter
+from .cells import CellTracker
+from .idle import Action, IdleJudge, Sample
+from .kernel_keeper import KernelKeeper
+
+USAGE_EVERY_S = 5.0
+SAMPLE_EVERY_S = 1.0
+
+
+class Reports(Protocol):
+    """Where reports go. Nothing is queued for a gateway that is away: the next report says the same, and more."""
+
+    @property
+    def connected(self) -> bool: ...
+
+    def tell(self, message: control.Control) -> None: ...
+
+
+class Watch:
+    """Over one lease. `uptime_ms` is the lease's own clock; `end` is called once there is a reason."""
+
+    def __init__(
+        self,
+        kernel: KernelKeeper,
+        cells: CellTracker,
+        meter: ActivityMeter,
+        reports: Reports,
+        lease_end_s: float,
+    ) -> None:
+        self.unsaved: tuple[str, ...] = ()
+        """The variables that the newest warning named."""
+        self._kernel = kernel
+        self._cells = cells
+        self._meter = meter
+        self._reports = reports
+        self._judge = IdleJudge(idle_s=300.0, busy_cap_s=86_400.0, started_at=time.monotonic())
+        self._activity = Activity(0.0, 0, ())
+        self._lease_end = time.monotonic() + lease_end_s
+        self._ready_at: float | None = None
+        self._again = asyncio.Event()
+
+    # --- the lease's clock ---
+
+    def begin(self) -> None:
+        """The kernel is ready: the clock starts, the first time."""
+        if self._ready_at is None:
+            self._ready_at = time.monotonic()
+
+    def uptime_ms(self) -> int:
+        """Milliseconds since the lease's first kernel was ready, on the monotonic clock."""
+        return 0 if self._ready_at is None else int((time.monotonic() - self._ready_at) * 1000)
+
+    def move_lease_end(self, in_s: float) -> None:
+        self._lease_end = time.monotonic() + in_s
+
+    # --- what changes the judgement ---
+
+    def set_limits(self, idle_s: float, busy_cap_s: float) -> None:
+        self._judge.idle_s, self._judge.busy_cap_s = idle_s, busy_cap_s
+        self._again.set()
+
+    def keep(self, seconds: float) -> None:
+        self._judge.keep(seconds, time.monotonic())
+        self._again.set()
+
+    def cell_changed(self, cell: control.Cell) -> None:
+        """A cell began or ended; at its end its time is attested at once."""
+        self._reports.tell(cell)
+        if cell.ended_ms is not None:
+            self.attest()
+        self._again.set()
+
+    # --- the work ---
+
+    async def judge(self) -> EndReason:
+        """Returns when the lease has to end, with the reason."""
+        while True:
+            action = self._sample()
+            if action is Action.WARN:
+                self.unsaved = await self._kernel.variables()
+            self._judge.name_unsaved(self.unsaved if self._judge.report.warned else ())
+            self._report()
+            if action is Action.STOP:
+                return EndReason.IDLE
+            if action is Action.EXPIRE or time.monotonic() >= self._lease_end:
+                return EndReason.EXPIRED
+            await _within(min(SAMPLE_EVERY_S, self._judge.idle_s / 10), self._again.wait)
+            self._again.clear()
+
+    async def attest_regularly(self) -> None:
+        while True:
+            self.attest()
+            await asyncio.sleep(USAGE_EVERY_S)
+
+    def attest(self) -> None:
+        if self._ready_at is not None and self._reports.connected:
+            activity = self._activity
+            usage = control.Usage(self.uptime_ms(), activity.cpu, activity.memory_bytes, activity.gpus)
+            self._reports.tell(usage)
+
+    def _report(self) -> None:
+        if self._reports.connected:
+            self._reports.tell(control.Status(self._cells.running > 0, self._judge.report))
+
+    def _sample(self) -> Action:
+        activity = self._activity = self._meter.sample(self._kernel.pid)
+        self._cells.observe_use(activity.memory_bytes, activity.gpu_memory_bytes, activity.gpu_utilisation)
+        return self._judge.observe(
+            Sample(
+                at=time.monotonic(),
+                cells_running=self._cells.running if self._kernel.answers else 1,
+                waits_for_input=self._cells.waits_for_input,
+                cpu=activity.cpu,
+                gpu=activity.gpu_utilisation,
+            )
+        )
+
+
+async def _within(seconds: float, wait: Callable[[], Awaitable[object]]) -> None:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await wait()

@@ -1,4 +1,4 @@
-"""Shows a far cell's output through the local display machinery, so that ``%%capture`` and redirections work around it."""
+"""Shows far output through the local display machinery, so that ``%%capture`` and redirections work around it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 from typing import Any
 
 from IPython.core.interactiveshell import InteractiveShell
+from IPython.display import clear_output
 
 from farcell.remote_runtime.client.cell import Output
 
@@ -22,9 +23,7 @@ class FarResult:
     def __repr__(self) -> str:
         return str(self._data.get("text/plain", "<a far result>"))
 
-    def _repr_mimebundle_(
-        self, include: object = None, exclude: object = None
-    ) -> tuple[dict[str, Any], dict[str, Any]]:
+    def _repr_mimebundle_(self, **_: object) -> tuple[dict[str, Any], dict[str, Any]]:
         return self._data, self._metadata
 
 
@@ -43,7 +42,7 @@ def show_output(shell: InteractiveShell, output: Output) -> None:
         case "execute_result":
             sys.displayhook(FarResult(content.get("data", {}), content.get("metadata", {})))
         case "clear_output":
-            shell.display_pub.clear_output(bool(content.get("wait")))
+            clear_output(wait=bool(content.get("wait")))  # type: ignore[no-untyped-call]
 
 
 def _publish(shell: InteractiveShell, content: dict[str, Any], *, update: bool = False) -> None:
@@ -70,14 +69,14 @@ class NoteLine:
         self._show(text)
 
     def note(self, addition: str | None) -> None:
-        """Puts a passing remark behind the line; None takes it away again. Nothing happens to a line that is not shown."""
+        """Puts a passing remark behind a line that is shown; None takes it away again."""
         if self._text is not None:
             self._show(f"{self._text} · {addition}" if addition else self._text)
 
     def remove(self) -> None:
         """Takes the line away. It must be the only output so far: Jupyter can clear a cell, not a line."""
         if self._shown is not None:
-            self._shell.display_pub.clear_output(wait=False)
+            clear_output()  # type: ignore[no-untyped-call]
             self._text = self._shown = None
 
     def blank(self) -> None:

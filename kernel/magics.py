@@ -66,12 +66,12 @@ class FarcellMagics(Magics):
             "help": lambda _: Text(HELP),
         }
 
-    @cell_magic("gpu")
+    @cell_magic("gpu")  # type: ignore[arg-type]  # the decorator's types are Never
     def gpu_cell(self, line: str, cell: str) -> None:
         """Runs the cell on a far GPU; see ``%gpu help``."""
         self._sessions.run(parse_cell(line), cell)
 
-    @line_magic("gpu")
+    @line_magic("gpu")  # type: ignore[arg-type]
     def gpu_line(self, line: str) -> Any:
         """Everything around far cells; see ``%gpu help``."""
         command = parse_command(line, list(self._verbs))
@@ -133,4 +133,3 @@ def _only(command: Command) -> str | None:
 
 def _is_live(state: SessionState) -> bool:
     return state not in (SessionState.STOPPED, SessionState.LOST)
-

@@ -46,8 +46,8 @@ class Notebook:
     def header(self) -> tuple[dict[str, Any], bool]:
         """The header for a far cell, and whether it is the front end's own.
 
-        A second far cell under one front end's request (a loop around ``run_cell_magic``) gets a header of its own, since the
-        ``msg_id`` is the execute id.
+        A second far cell under one front end's request (a loop around ``run_cell_magic``) gets a header of its own:
+        the ``msg_id`` is the execute id.
         """
         header = dict((self.kernel.get_parent("shell") or {}).get("header") or {}) if self.kernel else {}
         if not header or header["msg_id"] == self._used:

@@ -1,4 +1,4 @@
-"""This notebook's sessions: which there are, what the last request was, and the line under the cell that ran last."""
+"""The notebook's sessions: which there are, what the last request was, and the line under the cell that ran last."""
 
 from __future__ import annotations
 
@@ -103,11 +103,11 @@ class NotebookSessions:
     # --- finding ---
 
     def own(self) -> list[Session]:
-        """This notebook's sessions as the gateway has them, the newest first."""
+        """The notebook's sessions as the gateway has them, the newest first."""
         return [session for session in self.client.sessions() if self.notebook.has(session.key)]
 
     def find(self, name: str | None) -> Session:
-        """This notebook's session of that name (without one: the last used), or another's where the name is unique.
+        """The notebook's session of that name (without one: the last used), or another's where the name is unique.
 
         Raises `SessionNotFound`, which names those that there are.
         """

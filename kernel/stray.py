@@ -1,4 +1,4 @@
-"""Output that comes when its cell is over: a far thread that goes on printing. It is shown under the cell it belongs to."""
+"""Output that comes when its cell is over (a far thread goes on printing): shown under the cell it belongs to."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Shown as HTML where a front end has it, as aligned text elsewhere. `footer` lines stand below; `empty` stands for no rows."""
+    """HTML where a front end shows it, else aligned text; `footer` lines stand below, `empty` for no rows."""
 
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]

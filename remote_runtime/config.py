@@ -18,10 +18,12 @@ from pathlib import Path
 import platformdirs
 
 MAX_SOCKET_PATH = 100
+GATEWAY_LOCK = "gateway.lock"
+"""The file in a gateway's folder that a running gateway holds locked."""
 
 
 def environment() -> Mapping[str, str]:
-    """This process's environment, for a spawner to pass on a part of."""
+    """The process's environment, for a spawner to pass on a part of."""
     return os.environ
 
 
@@ -60,7 +62,7 @@ def make_private(folder: Path) -> None:
 
 
 def socket_path(folder: Path) -> Path:
-    """Where a gateway with that folder listens for agents: in it, or where that is too long for a socket, in a short one."""
+    """Where a gateway with that folder listens for agents; in a short folder where its own has too long a path."""
     path = folder / "gateway.sock"
     if len(os.fsencode(path)) <= MAX_SOCKET_PATH:
         return path
@@ -73,6 +75,6 @@ def write_private(path: Path, text: str) -> None:
     make_private(path.parent)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with open(descriptor, "w", encoding="utf-8") as file:
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(text)
     temporary.replace(path)

@@ -107,9 +107,9 @@ class IdleJudge:
             ("gpu", sample.gpu >= BUSY_GPU, f"{sample.gpu:.0%}"),
             ("transfers", sample.transfers > 0, str(sample.transfers)),
         )
-        return tuple(self._signal(name, busy, value, sample.at) for name, busy, value in readings)
+        return tuple(self._signal(name, value, sample.at, busy=busy) for name, busy, value in readings)
 
-    def _signal(self, name: str, busy: bool, value: str, now: float) -> Signal:
+    def _signal(self, name: str, value: str, now: float, *, busy: bool) -> Signal:
         if busy:
             self._quiet_since[name] = now
         quiet_since = self._quiet_since.setdefault(name, self.started_at)

@@ -51,11 +51,13 @@ class KernelChannels:
             socket.close()
 
     def send(self, client: int, message: KernelMessage) -> None:
-        """Signs and sends; a client that was not attached is, and what its channel can't take is dropped by the caller."""
+        """Signs and sends; attaches a client that is not."""
         self.attach(client)
         body = [message.header, message.parent_header, message.metadata, message.content]
         signature = sign(self._connection.key, body)
-        self._clients[client][message.channel].send([_DELIMITER, signature, *body, *message.buffers])
+        self._clients[client][message.channel].send(
+            [_DELIMITER, signature, *body, *map(bytes, message.buffers)]
+        )
 
     def pause(self) -> None:
         for socket in self._sockets():

@@ -1,8 +1,8 @@
 """The IPython extension that the agent loads into the kernel; standard library only.
 
-It adds one message type to the kernel's shell channel, ``farcell_variables_request``, answered on the main thread between cells
-by ``farcell_variables_reply``: ``{"variables": [{"name", "type"}, ...]}``, the names that the user's cells made. Nothing
-enters the user's namespace or history.
+It adds one message type to the kernel's shell channel, ``farcell_variables_request``, answered on the main thread
+between cells by ``farcell_variables_reply``: ``{"variables": [{"name", "type"}, ...]}``, the names that the user's
+cells made. Nothing enters the user's namespace or history.
 """
 
 from __future__ import annotations

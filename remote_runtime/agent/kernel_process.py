@@ -1,4 +1,4 @@
-"""The kernel's process: stock ipykernel on ZMQ ipc sockets. Standard library only, so that it starts before other imports."""
+"""The kernel's process: stock ipykernel on ZMQ ipc sockets. Standard library only: it starts before other imports."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class KernelProcess:
         self.connection = Connection(self._folder.run / f"k{self._starts}", secrets.token_hex(32).encode())
         connection_file = self._folder.run / f"kernel-{self._starts}.json"
         descriptor = os.open(connection_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with open(descriptor, "w", encoding="utf-8") as file:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             json.dump(self._connection_facts(), file)
         self._process = subprocess.Popen(
             [

@@ -20,8 +20,8 @@ _MARK = SESSION.encode()
 class KernelRequests:
     """Sends requests under the agent's own client number and waits for their replies.
 
-    `send` puts a message on the kernel's sockets; `received` is to be called with every message of the agent's own number
-    and with every IOPub message, and says whether that message was an answer to the agent.
+    `send` puts a message on the kernel's sockets. `received` is to be called with every message of the agent's own
+    number and with every IOPub message; it says whether that message was an answer to the agent.
     """
 
     def __init__(self, send: Callable[[KernelMessage], None]) -> None:
@@ -42,7 +42,7 @@ class KernelRequests:
         return True
 
     async def ready(self) -> dict[str, Any]:
-        """Returns the ``kernel_info_reply`` once the kernel answers *and* its IOPub is heard; no message is missed from then on."""
+        """The ``kernel_info_reply``, once the kernel answers *and* its IOPub is heard: then nothing is missed."""
         while True:
             reply = await self._ask("kernel_info_request")
             try:
@@ -53,7 +53,7 @@ class KernelRequests:
             return reply
 
     async def variables(self) -> tuple[str, ...]:
-        """The names that the user's cells made; empty when the kernel does not answer within 2 s (it hangs, or has no extension)."""
+        """The names that the user's cells made; empty when the kernel does not answer within 2 s (it hangs)."""
         try:
             async with asyncio.timeout(2):
                 reply = await self._ask(VARIABLES_REQUEST)
@@ -63,7 +63,8 @@ class KernelRequests:
 
     async def _ask(self, msg_type: str) -> dict[str, Any]:
         msg_id = f"{SESSION}-{secrets.token_hex(8)}"
-        reply = self._replies[msg_id] = asyncio.get_running_loop().create_future()
+        reply: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+        self._replies[msg_id] = reply
         self._send(_request(msg_id, msg_type))
         try:
             return await reply

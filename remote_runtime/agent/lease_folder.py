@@ -1,4 +1,4 @@
-"""What the spawner left for the agent in the lease's folder; standard library only, since it is read before the kernel starts."""
+"""What the spawner left for the agent in the lease's folder. Standard library only: the kernel waits for it."""
 
 from __future__ import annotations
 

@@ -14,9 +14,8 @@ from tornado.netutil import Resolver
 from tornado.websocket import WebSocketClientConnection, WebSocketClosedError, websocket_connect
 
 from ..errors import BadFrame
-from ..wire import control
+from ..wire import Message, Stream, control
 from ..wire.frames import HEAD_BYTES, MAX_PART_BYTES
-from ..wire import Message, Stream
 
 SUBPROTOCOL = "farcell.agent.v1"
 _log = logging.getLogger(__name__)
@@ -37,7 +36,7 @@ class _UnixResolver(Resolver):
     def initialize(self, path: str) -> None:
         self._path = path
 
-    async def resolve(self, host: str, port: int, family: int = 0) -> list[tuple[int, Any]]:
+    async def resolve(self, *_: object) -> list[tuple[int, Any]]:
         return [(socket.AF_UNIX, self._path)]
 
 

@@ -27,7 +27,8 @@ def _forget(_session: Session) -> None:
 class Client:
     """Blocking calls from any thread, each raising `FarcellError`; a KeyboardInterrupt cancels what is under way.
 
-    `stray` and `changed` (a session that this client is attached to) are called on the client's own thread. `close` may be called twice; the process may also just end.
+    `stray` and `changed` (a session that this client is attached to) are called on the client's own thread. `close` may
+    be called twice; the process may also just end.
     """
 
     def __init__(self, stray: Stray = _ignore, changed: Callable[[Session], None] = _forget) -> None:

@@ -93,7 +93,7 @@ class InputRequest:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The cell is over, and all of its output came before. `reply` is the kernel's; `error` is set instead when none came."""
+    """The cell is over, with all of its output before. `reply` is the kernel's; `error` says why none came."""
 
     reply: dict[str, Any] | None
     error: FarcellError | None
@@ -133,7 +133,7 @@ class CellRun:
         self._events.put(event)
 
     def next(self, timeout_s: float | None = None) -> Event:
-        """The next event; raises `TimeoutError` after `timeout_s`. A KeyboardInterrupt loses nothing: call it again."""
+        """The next event; raises `TimeoutError` after `timeout_s`. After a KeyboardInterrupt it is called again."""
         try:
             return self._events.get(timeout=timeout_s)
         except queue.Empty:

@@ -11,7 +11,7 @@ from typing import Any
 
 from tornado.websocket import WebSocketClientConnection, WebSocketClosedError
 
-from ..api import Session
+from ..api import Session, SessionSpec
 from ..errors import BadFrame
 from ..wire.messages import KernelMessage, decode, header_of, pack, unpack
 from .cell import Began, CellRun, InputRequest, Output, read_output
@@ -61,6 +61,11 @@ class Channels:
         """The session may still wait for its container; what is sent then waits at the gateway."""
         connection = await gateway.websocket(f"/api/kernels/{session.id}/channels", SUBPROTOCOL)
         return cls(session, connection, stray)
+
+    def serve(self, spec: SessionSpec) -> bool:
+        """Whether a cell that asks for `spec` can go this way."""
+        same = self.session.request == spec.request and self.session.settings == spec.settings
+        return same and not self.closed.is_set()
 
     def send(self, message: KernelMessage) -> None:
         """Raises `WebSocketClosedError` when the connection is gone."""

@@ -1,4 +1,4 @@
-"""The client's core: one event loop's view of the user's sessions. `blocking` is its face for notebooks and commands."""
+"""The client's core: one event loop's view of the user's sessions; `blocking` is its face for notebooks."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from ..api import Bill, Offer, Session, SessionKey, SessionSpec, SessionState, f
 from ..errors import FarcellError, GatewayUnreachable, OutcomeUnknown, SessionNotFound, Unauthorized
 from .cell import CellRun, Ended, Progress
 from .channels import Channels, Stray
-from .events import EventParser
 from .endings import lease_ended, link_lost, started_anew
+from .events import EventParser
 from .gateway_client import GatewayClient
 from .locate import connect
 
@@ -34,7 +34,7 @@ class _Attached:
 
 
 class Core:
-    """All methods are coroutines of one event loop. A gateway that went away is looked for again, and started if embedded."""
+    """Everything on one event loop. A gateway that went away is looked for again, and started if embedded."""
 
     def __init__(self, stray: Stray, changed: Callable[[Session], None]) -> None:
         self._stray = stray
@@ -56,7 +56,7 @@ class Core:
         return await self._ask("delete_json", path)
 
     async def _ask(self, verb: str, *arguments: Any) -> Any:
-        """Once more with a newly found gateway when the known one is gone: a restarted one has another port and token."""
+        """Once more, with a newly found gateway, when the known one is gone: restarted, it has another token."""
         gateway = await self.gateway()
         try:
             return await getattr(gateway, verb)(*arguments)
@@ -134,7 +134,7 @@ class Core:
         return channels.session
 
     async def interrupt_cell(self, spec: SessionSpec) -> bool:
-        """Interrupts what runs in the session; one that waits for its container leaves the queue. False: there is none yet."""
+        """Interrupts the session, or takes it from the queue; False where there is none yet."""
         attached = self._attached.get(spec.key)
         if attached is None:
             return False
@@ -154,9 +154,8 @@ class Core:
         """The session's open channels; opened, and the session started, where they are not."""
         async with self._opening.setdefault(spec.key, asyncio.Lock()):
             attached = self._attached.get(spec.key)
-            if attached is not None and not attached.channels.closed.is_set():
-                if _is_same(attached.channels.session, spec):
-                    return attached.channels, None
+            if attached is not None and attached.channels.serve(spec):
+                return attached.channels, None
             session = from_json(Session, await self.post("/farcell/v1/sessions", to_json(spec)))
             anew = started_anew(session)
             channels = await self._open(session)
@@ -185,7 +184,7 @@ class Core:
                 _log.debug("no progress of session %s: %s", channels.session.id, error)
                 continue
             channels.session = session
-            if not cell.begun and told != (session.state, session.queue):
+            if told != (session.state, session.queue):
                 told = (session.state, session.queue)
                 cell.put(Progress(session))
 
@@ -239,7 +238,3 @@ class Core:
         if self._gateway is not None:
             self._gateway.close()
             self._gateway = None
-
-
-def _is_same(session: Session, spec: SessionSpec) -> bool:
-    return session.request == spec.request and session.settings == spec.settings

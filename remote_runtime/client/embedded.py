@@ -15,6 +15,7 @@ from ..errors import Conflict, FarcellError, GatewayNotRunning, GatewayUnreachab
 from .gateway_client import Address
 
 START_S = 60.0
+END_S = 20.0
 
 
 def running() -> Address | None:
@@ -23,15 +24,24 @@ def running() -> Address | None:
     Raises `Conflict` when it runs with other simulated devices than this process's environment asks for.
     """
     facts = EmbeddedFacts.read(config.data_dir())
-    if facts is None:
-        return None
     wanted = config.simulate()
-    if wanted and wanted != facts.simulate:
+    if facts is not None and wanted and wanted != facts.simulate:
         now = f"simulates {facts.simulate}" if facts.simulate else "simulates no devices"
         raise Conflict(
             f"FARCELL_SIMULATE asks for {wanted}, but your gateway {now}: end it with 'farcell down', then try again"
         )
-    return Address(facts.url, facts.token, trusted=True)
+    return address()
+
+
+def address() -> Address | None:
+    """As `running`, whatever it simulates."""
+    facts = EmbeddedFacts.read(config.data_dir())
+    return None if facts is None else Address(facts.url, facts.token, trusted=True)
+
+
+def left_containers() -> bool:
+    """Whether some were started that no gateway has stopped yet."""
+    return any((config.data_dir() / "containers").glob("farcell.*"))
 
 
 def not_running() -> FarcellError:
@@ -50,13 +60,13 @@ def start() -> Address:
     folder = config.data_dir()
     config.make_private(folder)
     deadline = time.monotonic() + START_S
-    if not _is_locked(folder):
+    if not is_there():
         EmbeddedFacts.remove(folder)  # a killed gateway's
     _launch(folder, deadline)
     while time.monotonic() < deadline:
-        if address := running():
-            return address  # ours, or that of another process which was faster
-        if not _is_locked(folder):
+        if found := running():
+            return found  # ours, or that of another process which was faster
+        if not is_there():
             break
         time.sleep(0.01)
     raise GatewayUnreachable(
@@ -92,11 +102,23 @@ def _launch(folder: Path, deadline: float) -> None:
         os.close(ready)
 
 
-def _is_locked(folder: Path) -> bool:
+def wait_until_gone() -> None:
+    """After it was told to end; blocks. Raises `GatewayUnreachable` when it goes on."""
+    deadline = time.monotonic() + END_S
+    while is_there():
+        if time.monotonic() > deadline:
+            raise GatewayUnreachable(f"the gateway still runs, {END_S:.0f} s after it was told to end")
+        time.sleep(0.01)
+
+
+def is_there() -> bool:
     """Whether a gateway process is there, serving or about to."""
+    path = config.data_dir() / config.GATEWAY_LOCK
+    if not path.exists():
+        return False
     import fcntl
 
-    with (folder / config.GATEWAY_LOCK).open("a") as lock:
+    with path.open("a") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from pathlib import Path
 
 from .. import config
-from ..errors import FarcellError
+from ..errors import FarcellError, GatewayUnreachable
 from . import embedded
 from .gateway_client import Address, GatewayClient
 
@@ -30,6 +31,28 @@ async def connect(*, start: bool = True) -> GatewayClient:
     if not start:
         raise embedded.not_running()
     return GatewayClient(await asyncio.to_thread(embedded.start))
+
+
+async def embedded_gateway_to_end() -> GatewayClient | None:
+    """The embedded gateway, also beside a login and whatever it simulates; None when nothing is left to end.
+
+    One that was killed is started once more if it left containers. Raises `GatewayUnreachable` when one is there
+    and does not answer.
+    """
+    deadline = time.monotonic() + embedded.END_S
+    while embedded.is_there():
+        address = embedded.address()
+        if address is not None:
+            client = GatewayClient(address)
+            if await _answers(client):
+                return client
+            client.close()
+        if time.monotonic() > deadline:
+            raise GatewayUnreachable(
+                "your gateway on this machine does not answer: kill its process, then try again"
+            )
+        await asyncio.sleep(0.05)
+    return GatewayClient(await asyncio.to_thread(embedded.start)) if embedded.left_containers() else None
 
 
 async def _answers(client: GatewayClient) -> bool:

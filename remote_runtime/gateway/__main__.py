@@ -1,8 +1,8 @@
 """``python -m farcell.remote_runtime.gateway --ready-fd N``: the embedded gateway, as a daemon.
 
-It forks before it imports anything and lets its parent go, so that it belongs to init: signals to the process group of the
-kernel that started it, or to that kernel's descendants, do not reach it. It writes one line to the file descriptor when
-it serves.
+It forks before it imports anything and lets its parent go, so that it belongs to init: signals to the process group
+of the kernel that started it, or to that kernel's descendants, do not reach it. It writes one line to the file
+descriptor when it serves.
 """
 
 from __future__ import annotations

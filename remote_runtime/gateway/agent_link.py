@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Callable
 from typing import Any
 
-from ..wire.stream import Message, Stream
+from ..wire import Message, Stream
 
 Write = Callable[[bytes], None]
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from ..api import LeaseId, SessionState
 from ..errors import BadFrame, TokenUsed, Unauthorized
-from ..wire import control
-from ..wire.frames import Kind
-from ..wire.stream import Message
+from ..wire import Kind, Message, control
 from . import records
 from .database import Database
 from .leases import LeaseKeeper

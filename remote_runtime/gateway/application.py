@@ -53,9 +53,7 @@ class Gateway:
         self.database = database
         self.places = places
         self.events = EventBus()
-        self.keeper = LeaseKeeper(
-            gateway_id, options.folder, database, places, background, self._changed, options.times
-        )
+        self.keeper = LeaseKeeper(gateway_id, options, database, places, background, self._changed)
         self.desk = SessionDesk(database, places, self.keeper, self.events, background)
         self.agents = AgentDesk(database, self.keeper)
         self.metrics = Metrics(self)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Coroutine
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 _log = logging.getLogger(__name__)
 
@@ -23,18 +24,20 @@ class Background:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def __aenter__(self) -> Background:
+    async def __aenter__(self) -> Self:
         await self._group.__aenter__()
         return self
 
-    async def __aexit__(self, *exception: object) -> None:
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
         for task in list(self._tasks):
             task.cancel()
-        await self._group.__aexit__(*exception)
+        await self._group.__aexit__(kind, error, traceback)
 
 
 async def _guarded(work: Coroutine[Any, Any, object], what: str) -> None:
     try:
         await work
-    except Exception:
+    except Exception:  # noqa: BLE001 (a task's outermost level)
         _log.exception("%s failed", what)

@@ -23,7 +23,7 @@ from .service import LOG_FORMAT, folder_lock, serve
 
 
 def serve_embedded(ready_fd: int) -> int:
-    """Serves until nobody needs it; returns the exit code. A second one beside it ends at once, its client finds the first."""
+    """Serves until nobody needs it; returns the exit code. A second one ends at once: its client finds the first."""
     folder = config.data_dir()
     logging.basicConfig(level=logging.INFO, format=LOG_FORMAT)
     with folder_lock(folder) as ours:

@@ -16,9 +16,9 @@ QUEUE = 256
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """`kind` ``session``: the body is the session's JSON; ``offers``: free counts changed; ``reset``: read everything again."""
+    """`kind` ``session``: the body is the session's JSON; ``reset``: events were lost, read everything again."""
 
-    kind: Literal["session", "offers", "reset"]
+    kind: Literal["session", "reset"]
     owner: UserId | None
     body: dict[str, Any]
 

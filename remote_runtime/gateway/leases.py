@@ -8,7 +8,7 @@ import logging
 import shutil
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from . import book, records
 from .background import Background
 from .database import Database
 from .live_session import LiveSession
+from .options import GatewayOptions
 from .places import Places
 from .users import hash_token, new_token
 
@@ -34,40 +35,27 @@ LEASE_ENDED = 4410
 """The WebSocket close code that tells a client that its session has no container any more."""
 
 
-@dataclass(frozen=True, slots=True)
-class LeaseTimes:
-    """`start_s`: from the start of a container to its kernel's readiness. `lease_s`: how far a heartbeat moves the end.
-
-    `stop_s`: how long an agent may take to say goodbye.
-    """
-
-    start_s: float = 120.0
-    lease_s: float = 1800.0
-    stop_s: float = 10.0
-
-
 class LeaseKeeper:
     """Starts and ends containers. `changed` is called with a session whenever something of it did."""
 
     def __init__(
         self,
         gateway_id: GatewayId,
-        folder: Path,
+        options: GatewayOptions,
         database: Database,
         places: Places,
         background: Background,
         changed: Callable[[LiveSession], None],
-        times: LeaseTimes,
     ) -> None:
         self.live: dict[SessionId, LiveSession] = {}
         self._by_lease: dict[LeaseId, LiveSession] = {}
         self._gateway_id = gateway_id
-        self._folder = folder
+        self._folder = options.folder
         self._database = database
         self._places = places
         self._background = background
         self.changed = changed
-        self.times = times
+        self.times = options.times
 
     @property
     def socket(self) -> Path:
@@ -209,7 +197,7 @@ class LeaseKeeper:
     # --- end ---
 
     async def end(self, live: LiveSession, reason: EndReason, detail: str) -> None:
-        """Ends a session's lease: the agent is asked, then the container killed. Waits also when somebody else has begun it."""
+        """Ends a session's lease: the agent is asked, then the container killed; waits where somebody has begun it."""
         if live.ending:
             await live.over.wait()
             return

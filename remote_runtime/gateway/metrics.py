@@ -22,7 +22,7 @@ class Metrics:
         self._gateway = gateway
         self._charged: dict[bool, int] = {}
         self._registry = CollectorRegistry()
-        self._registry.register(self)  # type: ignore[arg-type]
+        self._registry.register(self)
 
     async def render(self) -> bytes:
         await self._gateway.places.refresh()

@@ -7,7 +7,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..loopback import is_loopback
-from .leases import LeaseTimes
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseTimes:
+    """`start_s`: from the start of a container to its kernel's readiness. `lease_s`: how far a heartbeat moves the end.
+
+    `stop_s`: how long an agent may take to say goodbye.
+    """
+
+    start_s: float = 120.0
+    lease_s: float = 1800.0
+    stop_s: float = 10.0
 
 
 @dataclass(frozen=True, slots=True)

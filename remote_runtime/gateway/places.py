@@ -42,7 +42,7 @@ class Places:
     async def _offers(self, spawner: Spawner) -> list[Offer]:
         try:
             return await spawner.offers(self.table)
-        except Exception:
+        except Exception:  # noqa: BLE001 (an operator's own spawner may raise anything)
             _log.exception("the spawner %s can't say its offers", spawner.name)
             return []
 

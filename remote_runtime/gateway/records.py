@@ -114,7 +114,7 @@ def _sessions() -> Select[Any]:
     return select(sessions, users.c.name.label("owner"), cost.label("cost_nanos")).join(users)
 
 
-def _session(connection: Connection, row: Mapping[str, Any]) -> Session:
+def _session(connection: Connection, row: Mapping[Any, Any]) -> Session:
     newest = (
         select(leases).where(leases.c.session_id == row["id"]).order_by(leases.c.created_at.desc()).limit(1)
     )
@@ -215,7 +215,7 @@ def bind_agent(connection: Connection, lease_id: LeaseId, token_hash: str, nonce
     return bool(row.agent_nonce == nonce)
 
 
-def _lease(row: Mapping[str, Any]) -> Lease:
+def _lease(row: Mapping[Any, Any]) -> Lease:
     return from_json(Lease, plain(row))
 
 

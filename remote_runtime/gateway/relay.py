@@ -9,9 +9,7 @@ from typing import Protocol
 
 from ..api import SessionId
 from ..errors import TooLarge
-from ..wire import control
-from ..wire.frames import Kind, Priority
-from ..wire.stream import Message
+from ..wire import Kind, Message, Priority, control
 from .agent_link import AgentLink
 
 _log = logging.getLogger(__name__)
@@ -75,8 +73,8 @@ class Relay:
         if number == BROADCAST:
             for client in list(self._clients.values()):
                 client.deliver(data)
-        elif client := self._clients.get(number):
-            client.deliver(data)
+        elif number in self._clients:
+            self._clients[number].deliver(data)
 
     def command(self, order: control.Control) -> bool:
         """Sends the agent an order ahead of other messages; False when there is no agent."""

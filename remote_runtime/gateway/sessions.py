@@ -59,8 +59,8 @@ class SessionDesk:
     async def ensure(self, user: User, spec: SessionSpec) -> Session:
         """The session of that key, with a container or in the queue for one; asking again changes nothing.
 
-        Raises `NoSuchOffer` where nothing could ever fulfil the request, `SessionHoldsOther` when the session runs with another
-        request.
+        Raises `NoSuchOffer` where nothing could ever fulfil the request, `SessionHoldsOther` when the session runs with
+        another request.
         """
         await self._places.refresh()
         self._places.scheduler.check(spec.request)
@@ -95,7 +95,7 @@ class SessionDesk:
         return live.view()
 
     def place(self) -> None:
-        """Starts whoever's turn it is, and tells the others their places; called whenever something may have changed."""
+        """Starts whoever's turn it is, and tells the others their places; called when something may have changed."""
         now = time.monotonic()
         for grant in self._places.scheduler.place(now):
             live = self._keeper.live.get(grant.session_id)

@@ -8,6 +8,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
+from typing import Any
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
@@ -112,6 +113,5 @@ def user_of_token(connection: Connection, token: str) -> User | None:
     return None if row is None else _user(row)
 
 
-def _user(row: Row[tuple[object, ...]]) -> User:
-    facts = row._mapping
-    return User(UserId(str(facts["id"])), str(facts["name"]), Role(facts["role"]))
+def _user(row: Row[Any]) -> User:
+    return User(UserId(row.id), row.name, Role(row.role))

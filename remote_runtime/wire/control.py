@@ -6,14 +6,12 @@ of the stream. Unknown fields are ignored and unknown types answered with `BadFr
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
 from ..api import IdleReport
 from ..errors import BadFrame
-
-T = TypeVar("T")
 
 WIRE_VERSION = 1
 """Told in `Hello` and in every REST answer's ``Farcell-Wire`` header; a gateway serves this one and the one before."""
@@ -63,7 +61,7 @@ class Welcome(Control, frozen=True):
 
 
 class Ready(Control, frozen=True):
-    """Agent → gateway: a kernel answers, after a start or a restart. `uptime_ms` is the lease's clock, 0 the first time."""
+    """Agent → gateway: a kernel answers, after a start or a restart; `uptime_ms` is the lease's clock."""
 
     kernel_pid: int
     uptime_ms: int
@@ -170,15 +168,17 @@ def encode(message: Control) -> bytes:
 
 def decode_from_agent(data: bytes | str | memoryview) -> FromAgent:
     """Raises `BadFrame` for anything that no agent sends."""
-    return _decode(_from_agent, data)
+    message: FromAgent = _decode(_from_agent, data)
+    return message
 
 
 def decode_from_gateway(data: bytes | str | memoryview) -> FromGateway:
     """Raises `BadFrame` for anything that no gateway sends."""
-    return _decode(_from_gateway, data)
+    message: FromGateway = _decode(_from_gateway, data)
+    return message
 
 
-def _decode(decoder: msgspec.json.Decoder[T], data: bytes | str | memoryview) -> T:
+def _decode(decoder: msgspec.json.Decoder[Any], data: bytes | str | memoryview) -> Any:
     try:
         return decoder.decode(data)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:

@@ -1,4 +1,4 @@
-"""Agents dial in here: ``GET /farcell/v1/agents/{lease}/connect``, a WebSocket with the subprotocol ``farcell.agent.v1``."""
+"""Agents dial in here: ``GET /farcell/v1/agents/{lease}/connect``, subprotocol ``farcell.agent.v1``."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class AgentConnect(Guard, WebSocketHandler):
         if not await self.gateway.agents.knows(self._lease_id, self._token):
             raise Unauthorized("this is not the token of a running lease")
 
-    def check_origin(self, origin: str) -> bool:
+    def check_origin(self, _origin: str) -> bool:
         return True  # `check_place` has done so, for requests of every kind
 
     def select_subprotocol(self, subprotocols: list[str]) -> str | None:

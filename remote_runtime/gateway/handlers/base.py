@@ -113,8 +113,8 @@ def _as_farcell_error(status: int, exception: BaseException | None) -> FarcellEr
 class JsonHandler(Guard):
     """A REST handler: subclasses define `get`, `post`, `delete` and call `body`.
 
-    The body is read before the method runs, at most `MAX_BODY_BYTES` within `BODY_TIMEOUT_S`; who sends more or slower is
-    answered at once. `user` is who asks; handlers that serve anybody set `anonymous`.
+    The body is read before the method runs, at most `MAX_BODY_BYTES` within `BODY_TIMEOUT_S`; who sends more, or more
+    slowly, is answered at once. `user` is who asks; handlers that serve anybody set `anonymous`.
     """
 
     anonymous = False
@@ -153,7 +153,7 @@ class JsonHandler(Guard):
 
     async def _execute(self, *arguments: Any, **keywords: Any) -> None:
         try:
-            await super()._execute(*arguments, **keywords)  # type: ignore[misc]
+            await super()._execute(*arguments, **keywords)
         finally:
             self._deadline.cancel()
 

@@ -1,10 +1,12 @@
-"""Jupyter Server's kernels API: kernel specs, kernels, channels. A kernel here is a session; its id is the session's."""
+"""Jupyter Server's kernels API: kernel specs, kernels, channels. A kernel is a session, under the session's id."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import uuid
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
@@ -28,7 +30,7 @@ _STATES = {SessionState.IDLE: "idle", SessionState.BUSY: "busy"}
 
 
 class ApiVersion(JsonHandler):
-    """``GET /api``"""
+    """``GET /api``."""
 
     anonymous = True
 
@@ -47,7 +49,7 @@ class KernelSpecs(JsonHandler):
 
 
 class KernelSpec(JsonHandler):
-    """``GET /api/kernelspecs/{name}``"""
+    """``GET /api/kernelspecs/{name}``."""
 
     async def get(self, name: str) -> None:
         for spec in map(_kernel_spec, await self.gateway.places.offers()):
@@ -58,7 +60,7 @@ class KernelSpec(JsonHandler):
 
 
 class Kernels(JsonHandler):
-    """``GET`` and ``POST /api/kernels``"""
+    """``GET`` and ``POST /api/kernels``."""
 
     async def get(self) -> None:
         sessions = await self.gateway.desk.list(self.user)
@@ -88,7 +90,7 @@ class Kernels(JsonHandler):
 
 
 class Kernel(JsonHandler):
-    """``GET`` and ``DELETE /api/kernels/{id}``"""
+    """``GET`` and ``DELETE /api/kernels/{id}``."""
 
     def get(self, session_id: str) -> None:
         live = self.gateway.desk.live(self.user, session_id)
@@ -102,7 +104,7 @@ class Kernel(JsonHandler):
 
 
 class KernelAction(JsonHandler):
-    """``POST /api/kernels/{id}/interrupt`` and ``/restart``"""
+    """``POST /api/kernels/{id}/interrupt`` and ``/restart``."""
 
     async def post(self, session_id: str, action: str) -> None:
         if action == "interrupt":
@@ -120,13 +122,14 @@ class Channels(Guard, WebSocketHandler):
 
     _relay: Relay | None = None
     _number = 0
+    _behind_bytes = 0
 
     async def prepare(self) -> None:
         self.check_place()
         user = await self.authenticate()
         self._live = self.gateway.desk.live(user, self.path_args[0])
 
-    def check_origin(self, origin: str) -> bool:
+    def check_origin(self, _origin: str) -> bool:
         return True  # `check_place` has done so, for requests of every kind
 
     def select_subprotocol(self, subprotocols: list[str]) -> str | None:
@@ -162,24 +165,21 @@ class Channels(Guard, WebSocketHandler):
 
     def deliver(self, data: bytes) -> None:
         try:
-            self.write_message(data, binary=True).add_done_callback(_ignore_closed)
+            self.write_message(data, binary=True).add_done_callback(partial(self._written, len(data)))
         except WebSocketClosedError:
             return
-        if self._behind_bytes() > MAX_BEHIND_BYTES:
+        self._behind_bytes += len(data)
+        if self._behind_bytes > MAX_BEHIND_BYTES:
             self.close(1013, "the client reads too slowly")
 
     def end(self, code: int, reason: str) -> None:
         self.deliver(_dead(reason))
         self.close(code, reason[:120])
 
-    def _behind_bytes(self) -> int:
-        stream = getattr(self.ws_connection, "stream", None)
-        return len(stream._write_buffer) if stream is not None else 0
-
-
-def _ignore_closed(written: Any) -> None:
-    if not written.cancelled():
-        written.exception()
+    def _written(self, size: int, written: asyncio.Future[None]) -> None:
+        self._behind_bytes -= size
+        if not written.cancelled():
+            written.exception()  # that of a closed socket, which has been dealt with
 
 
 def _dead(detail: str) -> bytes:

@@ -23,7 +23,7 @@ def session_json(session: Session) -> dict[str, Any]:
 
 
 class Offers(JsonHandler):
-    """``GET /farcell/v1/offers``"""
+    """``GET /farcell/v1/offers``."""
 
     async def get(self) -> None:
         offers = await self.gateway.places.offers()
@@ -55,7 +55,7 @@ class OneSession(JsonHandler):
 
 
 class KeepSession(JsonHandler):
-    """``POST /farcell/v1/sessions/{id}/keep`` with ``{"seconds": 3600}``"""
+    """``POST /farcell/v1/sessions/{id}/keep``, whose body is ``{"seconds": 3600}``."""
 
     async def post(self, session_id: str) -> None:
         body = self.body()
@@ -81,7 +81,7 @@ class SessionLogs(JsonHandler):
 
 
 class Leases(JsonHandler):
-    """``GET /farcell/v1/leases``"""
+    """``GET /farcell/v1/leases``."""
 
     async def get(self) -> None:
         leases = await self.gateway.database.read(
@@ -102,7 +102,7 @@ class Bill(JsonHandler):
 
 
 class Events(JsonHandler):
-    """``GET /farcell/v1/events``: server-sent events, each a session's or ``offers`` JSON; ``reset`` means: read everything again."""
+    """``GET /farcell/v1/events``: server-sent events, ``session`` with its JSON; ``reset``: read everything again."""
 
     async def get(self) -> None:
         self.set_header("Content-Type", "text/event-stream")

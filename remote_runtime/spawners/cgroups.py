@@ -1,4 +1,4 @@
-"""Containers held together by a cgroup of their own (version 2), which no process leaves by itself."""
+"""Containers held together by a cgroup of their own (version 2), which processes are born into."""
 
 from __future__ import annotations
 
@@ -49,7 +49,11 @@ def _unescape(field: str) -> str:
 
 
 class CgroupContainment(Containment):
-    """One cgroup per container below `base`; the kernel itself ends all of it at once."""
+    """One cgroup per container below `base`; the kernel itself ends all of it at once.
+
+    Nothing slips out of it. But a process that runs as the gateway's user may move itself to another cgroup of that
+    user's on purpose; what then drops its marker too (`MarkerContainment`) escapes.
+    """
 
     name: ClassVar[str] = "cgroup"
 
@@ -57,9 +61,9 @@ class CgroupContainment(Containment):
         self.base = base
         self._mount = mount
         self._limits = limits.files()
-        for controller in ("+pids", "+memory"):
+        for name in self._limits:
             with suppress(OSError):  # not there, or not given to us: `unheld_limits` tells
-                (base / "cgroup.subtree_control").write_text(controller)
+                (base / "cgroup.subtree_control").write_text(f"+{name.split('.')[0]}")
 
     @classmethod
     def here(cls, limits: Limits) -> CgroupContainment | None:
@@ -113,11 +117,9 @@ class CgroupContainment(Containment):
     def _enclosing(self, pid: int, labels: Labels) -> Iterator[Path]:
         """The container's cgroup, whichever part of it the process is in."""
         path = procfs.cgroup(pid)
-        group = (
-            next((one for one in (path, *path.parents) if one.name == labels.name), None) if path else None
-        )
-        if group and (folder := self._mount.folder(group)):
-            yield folder
+        for group in (path, *path.parents) if path else ():
+            if group.name == labels.name and (folder := self._mount.folder(group)):
+                yield folder
 
 
 def _is_delegated(folder: Path) -> bool:

@@ -28,7 +28,7 @@ class ProcessSpawner(Spawner):
     """Containers without walls (`Isolation.NONE`): for one's own machine, or among people who trust each other.
 
     A container is kept to the devices of its lease by ``CUDA_VISIBLE_DEVICES`` alone, and reads and writes all files of
-    the gateway's user. What can outlive a stop is said at `MarkerContainment`; in a cgroup, nothing does.
+    the gateway's user. What can outlive a stop is said at `CgroupContainment` and `MarkerContainment`.
     """
 
     name: ClassVar[str] = "process"

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import sys
 from typing import Any
 
 from IPython.core.interactiveshell import InteractiveShell
 
 from farcell.remote_runtime import config
-from farcell.remote_runtime.api import Image, SessionKey
+from farcell.remote_runtime.api import SessionKey
 from farcell.remote_runtime.client.cell import new_header
 
 
@@ -57,14 +56,9 @@ class Notebook:
 
     @property
     def number(self) -> int:
-        """The ``In [n]`` of the cell that runs."""
-        return int(self._shell.execution_count)
+        """The ``In [n]`` of the cell that runs; the shell's own counter is one ahead of it from IPython 9 on."""
+        return int(self._shell.displayhook.prompt_count)
 
     @property
     def allows_input(self) -> bool:
         return bool(getattr(self.kernel, "_allow_stdin", True))
-
-    @property
-    def image(self) -> Image:
-        """Far cells run with this kernel's own interpreter where the gateway is on this machine."""
-        return Image(python=sys.executable)

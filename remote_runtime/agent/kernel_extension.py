@@ -3,6 +3,9 @@
 It adds one message type to the kernel's shell channel, ``farcell_variables_request``, answered on the main thread
 between cells by ``farcell_variables_reply``: ``{"variables": [{"name", "type"}, ...]}``, the names that the user's
 cells made. Nothing enters the user's namespace or history.
+
+It gives a cell the number that it has in its notebook (``metadata.farcell.number`` of the request), so that a traceback
+names the cell that its reader sees.
 """
 
 from __future__ import annotations
@@ -23,6 +26,14 @@ def load_ipython_extension(shell: Any) -> None:
         content = {"status": "ok", "variables": user_variables(shell.user_ns, shell.user_ns_hidden)}
         kernel.session.send(stream, VARIABLES_REPLY, content, parent, ident=ident)
 
+    async def execute(stream: Any, ident: Any, parent: dict[str, Any]) -> None:
+        number = (parent.get("metadata", {}).get("farcell") or {}).get("number")
+        if isinstance(number, int):
+            shell.execution_count = number
+        await execute_as_before(stream, ident, parent)
+
+    execute_as_before = kernel.shell_handlers["execute_request"]
+    kernel.shell_handlers["execute_request"] = execute
     kernel.shell_handlers[VARIABLES_REQUEST] = answer
 
 

@@ -53,6 +53,8 @@ class KernelProcess:
                 "ipykernel_launcher",
                 f"--IPKernelApp.connection_file={connection_file}",
                 f"--IPKernelApp.extra_extensions={EXTENSION}",
+                # cells have their notebooks' numbers, which may repeat: no history on disk, which wants them unique
+                "--HistoryManager.enabled=False",
             ],
             cwd=self._folder.work,
             stdin=subprocess.DEVNULL,

@@ -15,10 +15,11 @@ from farcell.remote_runtime.api import (
     SessionSettings,
     SessionSpec,
     SessionState,
+    default_table,
 )
 from farcell.remote_runtime.client.blocking import Client
 from farcell.remote_runtime.client.cell import CellSource
-from farcell.remote_runtime.errors import BadRequest, FarcellError, SessionNotFound
+from farcell.remote_runtime.errors import BadRequest, FarcellError, SessionNotFound, UnknownGpu
 
 from .arguments import CellArguments
 from .display import NoteLine
@@ -77,7 +78,7 @@ class NotebookSessions:
         """What the arguments ask for, with what they leave out taken from the notebook's cells before."""
         known = self._specs.get(arguments.name or self._last or "")
         if arguments.request is not None:
-            request = Request.parse(arguments.request)
+            request = self._parse(arguments.request)
             name = arguments.name or request.default_name
             known = self._specs.get(name)
         elif known is not None:
@@ -87,7 +88,15 @@ class NotebookSessions:
         settings = known.settings if known else SessionSettings()
         if arguments.idle_s is not None:
             settings = replace(settings, idle_s=arguments.idle_s)
-        return SessionSpec(self.notebook.session_key(name), request, settings, self.notebook.image)
+        return SessionSpec(self.notebook.session_key(name), request, settings)
+
+    def _parse(self, text: str) -> Request:
+        """A type that Farcell does not know may still be one that the gateway has found in its machine."""
+        try:
+            return Request.parse(text)
+        except UnknownGpu:
+            offered = (offer.gpu_type for offer in self.client.offers())
+            return Request.parse(text, default_table().including(filter(None, offered)))
 
     def _how_to_ask(self, name: str | None) -> str:
         named = (

@@ -6,7 +6,7 @@ import difflib
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import cache, lru_cache, reduce
 from importlib.resources import files
@@ -61,6 +61,11 @@ class GpuTable:
     def get(self, name: str) -> GpuType | None:
         """As `find`, but None for an unknown name (a device of NVML that the table lacks, say)."""
         return next((gpu for gpu in self.gpus.values() if _plain(name) in gpu.spellings), None)
+
+    def including(self, types: Iterable[GpuType]) -> GpuTable:
+        """The table with those types that it lacks: cards that a spawner found, so that they can be asked for."""
+        lacking = {gpu.name: gpu for gpu in types if self.get(gpu.name) is None}
+        return replace(self, gpus=MappingProxyType({**self.gpus, **lacking})) if lacking else self
 
 
 @lru_cache(maxsize=1024)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from .gpus import GpuType
 from .money import Nanos
 
 
@@ -46,6 +47,11 @@ class Offer:
     isolation: Isolation
     simulated: bool = False
     devices: tuple[Device, ...] = ()
+
+    @property
+    def gpu_type(self) -> GpuType | None:
+        """As a row for a GPU table that lacks it."""
+        return GpuType(self.gpu, (), self.memory_bytes, self.price_nanos_per_s) if self.gpu else None
 
     @property
     def label(self) -> str:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote
 
-from ..api import Bill, Offer, Session, SessionKey, SessionSpec, SessionState, from_json, to_json
+from ..api import Bill, Image, Offer, Session, SessionKey, SessionSpec, SessionState, from_json, to_json
 from ..errors import FarcellError, GatewayUnreachable, OutcomeUnknown, SessionNotFound, Unauthorized
 from .cell import CellRun, Ended, Progress
 from .channels import Channels, Stray
@@ -156,7 +157,7 @@ class Core:
             attached = self._attached.get(spec.key)
             if attached is not None and attached.channels.serve(spec):
                 return attached.channels, None
-            session = from_json(Session, await self.post("/farcell/v1/sessions", to_json(spec)))
+            session = await self._ensure(spec)
             anew = started_anew(session)
             channels = await self._open(session)
             if attached is not None:
@@ -165,6 +166,12 @@ class Core:
             if self._following is None:
                 self._following = asyncio.create_task(self._follow())
             return channels, anew
+
+    async def _ensure(self, spec: SessionSpec) -> Session:
+        """The session, started where it was not; on the user's own machine, with the Python that runs here."""
+        if spec.image == Image() and (await self.gateway()).address.local:
+            spec = replace(spec, image=Image(python=sys.executable))
+        return from_json(Session, await self.post("/farcell/v1/sessions", to_json(spec)))
 
     async def _open(self, session: Session) -> Channels:
         """Raises why the session is gone if it was faster to fail than this is to connect."""
@@ -208,8 +215,8 @@ class Core:
         """Hands on every change of a session that this client is attached to, as long as the client lives."""
         while True:
             try:
-                gateway = await self.gateway()
-                await gateway.stream("/farcell/v1/events", EventParser(self._heard).feed)
+                if self._gateway is not None:  # it is not for this to start one
+                    await self._gateway.stream("/farcell/v1/events", EventParser(self._heard).feed)
             except FarcellError as error:
                 _log.debug("no events: %s", error)
             await asyncio.sleep(EVENTS_AGAIN_S)

@@ -22,13 +22,15 @@ MAX_MESSAGE_BYTES = 1 << 30
 class Address:
     """Where a gateway is and how to speak with it; `ca` is a file of certificates to trust beside the system's.
 
-    `trusted`: values that need unpickling may be taken from its sessions.
+    `trusted`: values that need unpickling may be taken from its sessions. `local`: it is this user's own, on this
+    machine.
     """
 
     url: str
     token: str
     ca: Path | None = None
     trusted: bool = False
+    local: bool = False
 
 
 class GatewayClient:

@@ -91,8 +91,9 @@ class Gateway:
             await asyncio.sleep(TICK_S)
             for live in self.keeper.live.values():
                 live.link.acknowledge()
-            if self.keeper.live:
+            if self.keeper.live or self.events.listeners:
                 self._last_use = time.monotonic()
+            if self.keeper.live:
                 await self.places.refresh()
                 self.desk.place()
             elif self.options.embedded and time.monotonic() - self._last_use > self.options.embedded_end_s:

@@ -29,6 +29,10 @@ class EventBus:
     def __init__(self) -> None:
         self._listeners: dict[asyncio.Queue[Event], UserId | None] = {}
 
+    @property
+    def listeners(self) -> int:
+        return len(self._listeners)
+
     @contextmanager
     def listen(self, owner: UserId | None) -> Iterator[asyncio.Queue[Event]]:
         """A queue of the events of that owner (of all owners for None)."""

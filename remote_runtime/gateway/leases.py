@@ -95,6 +95,9 @@ class LeaseKeeper:
             await self.end(live, EndReason.START_FAILED, f"no kernel within {self.times.start_s:.0f} s")
         except FarcellError as error:
             await self.end(live, EndReason.START_FAILED, error.message)
+        except Exception:  # noqa: BLE001 (a session must not be left starting for ever)
+            _log.exception("lease %s can't start", lease.id)
+            await self.end(live, EndReason.START_FAILED, "the gateway's log says why")
 
     def _container(self, live: LiveSession, lease: Lease, grant: Grant, token: str) -> ContainerSpec:
         folder = self.lease_folder(lease.id)
@@ -123,9 +126,10 @@ class LeaseKeeper:
                     await live.ready.wait()
                     return
             if not await self._runs(lease):
-                raise StartFailed(
-                    f"the container ended before its kernel was ready\n{self.log_tail(lease.id)}"
-                )
+                raise StartFailed(self._ended_early(lease))
+
+    def _ended_early(self, lease: Lease) -> str:
+        return f"the container ended before its kernel was ready\n{self.log_tail(lease.id)}"
 
     # --- what the agent says ---
 
@@ -188,11 +192,17 @@ class LeaseKeeper:
         delay_s = 0.05
         while not live.link.connected and not live.ending and live.lease is not None:
             if not await self._runs(live.lease):
-                await self.end(live, EndReason.LOST, "its agent is gone")
+                await self._end_without_agent(live, live.lease)
             elif time.monotonic() > live.lease_end:
                 await self.end(live, EndReason.LOST, "its agent was not heard until the lease's end")
             await asyncio.sleep(delay_s)
             delay_s = min(delay_s * 2, 5.0)
+
+    async def _end_without_agent(self, live: LiveSession, lease: Lease) -> None:
+        if lease.ready_at is None:
+            await self.end(live, EndReason.START_FAILED, self._ended_early(lease))
+        else:
+            await self.end(live, EndReason.LOST, "its agent is gone")
 
     # --- end ---
 
@@ -207,8 +217,9 @@ class LeaseKeeper:
         try:
             await self._say_stop(live, reason)
             await self._close(live, reason, detail)
-        finally:
             live.over.set()
+        finally:
+            live.ending = live.over.is_set()  # what failed is tried again by the next who wants it ended
 
     async def _say_stop(self, live: LiveSession, reason: EndReason) -> None:
         if live.bye.is_set() or not live.link.connected:

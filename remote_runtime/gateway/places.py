@@ -22,10 +22,15 @@ class Places:
 
     def __init__(self, spawners: Mapping[str, Spawner], table: GpuTable) -> None:
         self.spawners = spawners
-        self.table = table
+        self._table = table
         self.scheduler = Scheduler(table)
         self._read_at = float("-inf")
         self._reading = asyncio.Lock()
+
+    @property
+    def table(self) -> GpuTable:
+        """With the types that are offered, also where the shipped table lacks them."""
+        return self.scheduler.table
 
     async def refresh(self, *, force: bool = False) -> None:
         async with self._reading:
@@ -41,7 +46,7 @@ class Places:
 
     async def _offers(self, spawner: Spawner) -> list[Offer]:
         try:
-            return await spawner.offers(self.table)
+            return await spawner.offers(self._table)
         except Exception:  # noqa: BLE001 (an operator's own spawner may raise anything)
             _log.exception("the spawner %s can't say its offers", spawner.name)
             return []

@@ -27,19 +27,22 @@ class Scheduler:
     """
 
     def __init__(self, table: GpuTable, fair_share_s: float = FAIR_SHARE_S) -> None:
-        self._table = table
+        self.table = table
+        """The GPU types that can be asked for: with those that are offered, though the table lacked them."""
         self._stock = Stock()
         self._queue = Queue(fair_share_s)
         self._durations = Durations()
 
     def update(self, offers: Iterable[Offer]) -> None:
         """The newest offers of all spawners; an offer that is missing gives nothing until it is back."""
+        offers = list(offers)
         self._stock.replace_offers(offers)
+        self.table = self.table.including(filter(None, (offer.gpu_type for offer in offers)))
 
     def check(self, request: Request) -> None:
         """Raises what `submit` would."""
         if not self._options(request):
-            raise refusal(request, list(self._stock.offers.values()), self._table)
+            raise refusal(request, list(self._stock.offers.values()), self.table)
 
     def submit(self, session_id: SessionId, owner: str, request: Request, now: float) -> None:
         """Queues a session; does nothing when it waits or holds something already.
@@ -103,7 +106,7 @@ class Scheduler:
         return [replace(offer, count_free=stock.tally(offer).free) for offer in stock.offers.values()]
 
     def _options(self, request: Request) -> list[Option]:
-        return options(request, self._stock.offers.values(), self._table)
+        return options(request, self._stock.offers.values(), self.table)
 
     def _fits(self, option: Option, kept: set[OfferKey]) -> bool:
         return option.key not in kept and option.count <= self._stock.tally(option.offer).free

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import site
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -38,5 +39,11 @@ def container_environment(
         "XDG_CACHE_HOME": str(spec.cache.absolute()),
         "CUDA_CACHE_PATH": str(spec.cache.absolute() / "cuda"),
         "CUDA_VISIBLE_DEVICES": ",".join(device.uuid for device in spec.devices if not device.simulated),
+        **_user_packages(spec),
         **labels.environment,
     }
+
+
+def _user_packages(spec: ContainerSpec) -> dict[str, str]:
+    """An image that is an existing environment has what ``pip install --user`` put beside it, in the old home."""
+    return {"PYTHONUSERBASE": site.getuserbase()} if spec.image.python else {}

@@ -313,3 +313,10 @@ def test_free_offers_keep_all_but_the_count_in_the_spawners_order(scheduler):
     submit(scheduler, "a")
     scheduler.place(0)
     assert scheduler.free_offers() == [CPU, replace(offer(), count_free=1)]
+
+
+def test_a_card_that_the_table_lacks_can_be_asked_for_while_it_is_offered():
+    scheduler = Scheduler(default_table())
+    scheduler.update([offer("RTX-4090", gpu="RTX-4090")])
+    scheduler.submit(SessionId("s"), "ann", Request.parse("rtx 4090", scheduler.table), 0)
+    assert [grant.offer.name for grant in scheduler.place(0)] == ["RTX-4090"]

@@ -11,10 +11,13 @@ carried out one after the other. The same suite of tests runs against every spaw
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Self
+
+from traitlets.config import Config
 
 from ..api import Device, GatewayId, GpuTable, Image, LeaseId, Offer, SessionId
 
@@ -60,10 +63,30 @@ class Container:
     exit_code: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class SpawnerSetup:
+    """What a gateway gives every spawner that it opens.
+
+    `folder` and `environment` are the gateway's own; the former is the same after a restart. `simulate` is as in
+    ``--simulate``. `config` is what the operator wrote: a spawner reads the section that has its class's name.
+    """
+
+    folder: Path
+    environment: Mapping[str, str]
+    simulate: str
+    table: GpuTable
+    config: Config
+
+
 class Spawner(ABC):
     """One kind of place. Subclasses are registered in the entry-point group ``farcell.spawners``."""
 
     name: ClassVar[str]
+
+    @classmethod
+    def configured(cls, setup: SpawnerSetup) -> Self:
+        """Opens one as its operator wants it; raises `BadRequest` for what can't be met."""
+        raise NotImplementedError(f"{cls.__name__} can't be opened from a configuration")
 
     @abstractmethod
     async def offers(self, table: GpuTable) -> list[Offer]:

@@ -7,15 +7,16 @@ import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import ClassVar, ParamSpec, TypeVar
+from typing import ClassVar, ParamSpec, Self, TypeVar
 from weakref import WeakValueDictionary
 
 from ..api import GatewayId, GpuTable, LeaseId, Offer, default_table
 from ..errors import FarcellError
 from .containment import Labels
-from .contract import Container, ContainerSpec, ContainerState, Spawner
+from .contract import Container, ContainerSpec, ContainerState, Spawner, SpawnerSetup
 from .machine import Machine, ProcessSettings
 from .nvml import Nvml
+from .process_options import ProcessOptions
 
 __all__ = ["ProcessSettings", "ProcessSpawner"]
 
@@ -41,6 +42,10 @@ class ProcessSpawner(Spawner):
         self._executor = ThreadPoolExecutor(4, thread_name_prefix="farcell-process")
         self._locks: WeakValueDictionary[LeaseId, asyncio.Lock] = WeakValueDictionary()
         self._starting: set[LeaseId] = set()
+
+    @classmethod
+    def configured(cls, setup: SpawnerSetup) -> Self:
+        return cls(ProcessOptions(config=setup.config).settings(setup), setup.table)
 
     async def offers(self, table: GpuTable) -> list[Offer]:
         return [*await self._in_thread(self._machine.offers, table, self.name)]

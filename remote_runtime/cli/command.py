@@ -1,0 +1,119 @@
+"""What every command shares: where its configuration comes from, its words, its help."""
+
+from __future__ import annotations
+
+import logging
+import textwrap
+from collections.abc import Iterator
+from typing import Any, ClassVar, NoReturn
+
+from jupyter_core.paths import jupyter_config_path
+from rich.console import Console
+from traitlets.config import Application
+from traitlets.config.loader import KVArgParseConfigLoader
+
+from .. import config
+from ..errors import BadRequest
+
+DEBUG_FLAG = {
+    "debug": ({"Application": {"log_level": logging.DEBUG}}, "log more, and show the traceback of a failure")
+}
+WIDTH = 100
+_MARGIN = 26
+
+console = Console(soft_wrap=True, highlight=False, markup=False)
+"""For what was asked for: whole lines, whatever the terminal's width, so that they can be piped and copied."""
+notices = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
+"""For what a person should know beside that."""
+
+
+class Command(Application):
+    """One command. Subclasses say their `name`, `description` and `arguments`, and what `run` does.
+
+    Options come from the command line, then from ``farcell_config.py`` in the data folder, then from those in Jupyter's
+    configuration folders.
+    """
+
+    arguments: ClassVar[str] = ""
+    """What follows the name, as shown to people; the number of words allowed is counted from it."""
+    aliases: dict[str, Any] = {}
+    flags: dict[str, Any] = DEBUG_FLAG
+    raise_config_file_errors = True
+
+    def initialize(self, argv: list[str] | None = None) -> None:
+        self.parse_command_line(argv)
+        if self.subapp is None:
+            self._check_words()
+            self.load_config_file("farcell_config", [str(config.data_dir()), *jupyter_config_path()])
+
+    def start(self) -> None:
+        if self.subapp is None:
+            self.run()
+        else:
+            self.subapp.start()
+
+    def run(self) -> None:
+        """Raises `FarcellError` for whatever its user should be told."""
+        raise NotImplementedError
+
+    @property
+    def usage(self) -> str:
+        return " ".join(filter(None, (self.name, self.arguments, "[options]")))
+
+    def _check_words(self) -> None:
+        allowed = self.arguments.split()
+        needed = sum(not word.startswith("[") for word in allowed)
+        if not needed <= len(self.extra_args) <= len(allowed):
+            raise BadRequest(f"usage: {self.usage}")
+
+    def _create_loader(self, argv: Any, aliases: Any, flags: Any, classes: Any) -> StrictLoader:
+        return StrictLoader(argv, aliases, flags, classes=classes, log=self.log, subcommands=self.subcommands)
+
+    # --- help ---
+
+    def emit_help(self, classes: bool = False) -> Iterator[str]:  # type: ignore[override]  # noqa: FBT001, FBT002
+        yield f"usage: {self.usage}\n"
+        yield textwrap.fill(self.description, WIDTH)
+        yield from _section("commands", {name: told for name, (_, told) in self.subcommands.items()})
+        yield from _section("options", {**self._own_options(), "--help": "show this"})
+        if classes:
+            yield from ("", *(cls.class_get_help() for cls in self._classes_with_config_traits()))
+        elif type(self).classes:
+            yield "\n--help-all shows what else can be set in farcell_config.py"
+
+    def _own_options(self) -> dict[str, str]:
+        taking = {f"--{name} {_placeholder(name)}": told for name, (_, told) in self.aliases.items()}
+        return taking | {f"--{name}": told for name, (_, told) in self.flags.items()}
+
+
+def _placeholder(option: str) -> str:
+    return option.rsplit("-", 1)[-1].upper()
+
+
+def _section(title: str, rows: dict[str, str]) -> Iterator[str]:
+    """Names on the left, what they do on the right."""
+    if rows:
+        yield f"\n{title}:"
+    for name, told in rows.items():
+        lines = textwrap.wrap(told, WIDTH - _MARGIN)
+        first = f"  {name}".ljust(_MARGIN)
+        if len(name) > _MARGIN - 4:
+            yield f"  {name}"
+            first = " " * _MARGIN
+        yield first + lines[0]
+        yield from (" " * _MARGIN + line for line in lines[1:])
+
+
+class StrictLoader(KVArgParseConfigLoader):
+    """Raises `BadRequest` for options that no command has, where traitlets would warn or end the process."""
+
+    def _create_parser(self) -> None:
+        super()._create_parser()
+        self.parser.error = _refuse  # type: ignore[method-assign]
+
+    def _handle_unrecognized_alias(self, arg: str) -> None:
+        raise BadRequest(f"there is no option --{arg}")
+
+
+def _refuse(message: str) -> NoReturn:
+    raise BadRequest(message)

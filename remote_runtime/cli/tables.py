@@ -1,0 +1,77 @@
+"""Tables for people, made from the API's types; nothing in them is cut off."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+from ..api import GIB, Bill, BillLine, Offer, Session, exact_dollars, format_dollars
+
+PIPED_WIDTH = 240
+"""Where there is no terminal to fit into."""
+
+
+def show(table: Table) -> None:
+    console = Console(highlight=False, markup=False)
+    if not console.is_terminal:
+        console.width = PIPED_WIDTH
+    console.print(table)
+
+
+def offers_table(offers: Iterable[Offer]) -> Table:
+    table = _table("offer", ">free", ">memory", ">price per hour", "isolation", "spawner")
+    for offer in offers:
+        free = f"{offer.count_free} of {offer.count_total}"
+        memory = f"{offer.memory_bytes / GIB:g} GiB"
+        hourly = format_dollars(offer.price_nanos_per_s * 3600)
+        table.add_row(offer.label, free, memory, hourly, offer.isolation.value, offer.spawner)
+    return table
+
+
+def sessions_table(sessions: Iterable[Session], *, owners: bool = False) -> Table:
+    """With `owners`, whose each is."""
+    table = _table(*(["owner"] if owners else []), "session", "state", "device", "notebook", ">cost", "id")
+    for session in sessions:
+        owner = [session.owner] if owners else []
+        cost = format_dollars(session.cost_nanos)
+        table.add_row(
+            *owner, session.name, session.state.value, session.label, session.key.path, cost, session.id
+        )
+    return table
+
+
+def bill_table(bill: Bill) -> Table:
+    """Every line to the nano-dollar, so that they add up as one sees them; real and simulated sums apart."""
+    table = _table("notebook", "session", "device", "cell", "status", ">seconds", ">dollars")
+    for line in bill.lines:
+        dollars = exact_dollars(line.cost_nanos)
+        seconds = f"{line.duration_ms / 1000:.1f}"
+        table.add_row(line.path, line.session, line.label, *_cell(line), seconds, dollars)
+    table.add_section()
+    for told, nanos in _sums(bill):
+        table.add_row("", "", told, "", "", "", exact_dollars(nanos))
+    return table
+
+
+def _cell(line: BillLine) -> tuple[str, str]:
+    if line.is_idle:
+        return "", "idle"
+    return "" if line.number is None else f"[{line.number}]", line.status or "running"
+
+
+def _sums(bill: Bill) -> Sequence[tuple[str, int]]:
+    """Simulated money is shown only where there is some."""
+    simulated = any(line.simulated for line in bill.lines)
+    return [("sum", bill.total_nanos), *([("sum (simulated)", bill.simulated_nanos)] if simulated else [])]
+
+
+def _table(*columns: str) -> Table:
+    """A title that begins with ``>`` makes a column of numbers."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in columns:
+        table.add_column(
+            title.removeprefix(">"), justify="right" if title.startswith(">") else "left", overflow="fold"
+        )
+    return table

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -11,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 START_S = 60
 
@@ -58,12 +60,22 @@ def jupyter_lab(folder: Path) -> Iterator[NotebookServer]:
 
 
 def _wait_until_up(process: subprocess.Popen[bytes], folder: Path) -> NotebookServer:
-    """The server writes its address beside its process id once it listens."""
+    """The server writes its address beside its process id a little before it listens there."""
     info = folder / "runtime" / f"jpserver-{process.pid}.json"
     deadline = time.monotonic() + START_S
     while time.monotonic() < deadline and process.poll() is None:
         if info.exists() and (text := info.read_text()).endswith("}"):
             answer = json.loads(text)
-            return NotebookServer(answer["url"], answer["token"], folder)
+            if _listens(answer["url"]):
+                return NotebookServer(answer["url"], answer["token"], folder)
         time.sleep(0.05)
     raise AssertionError((folder / "server.log").read_text())
+
+
+def _listens(url: str) -> bool:
+    address = urlsplit(url)
+    try:
+        socket.create_connection((address.hostname, address.port)).close()
+    except OSError:
+        return False
+    return True

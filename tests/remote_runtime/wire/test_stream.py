@@ -197,6 +197,27 @@ def test_a_hello_whose_answer_was_lost_harms_nothing():
     assert deliver(written(there), here) == [normal(b"into the void")]
 
 
+def test_a_hello_acknowledges_what_had_arrived():
+    here, there = linked()
+    here.send(normal(b"x" * 50))
+    deliver(written(here), there)
+    break_link(here, there)
+    link(here, there)
+    assert here.queued_bytes == 0
+    assert written(there) == []
+
+
+def test_what_is_not_sent_again_yet_cannot_be_acknowledged():
+    here, there = linked()
+    here.send(normal(b"x"))
+    written(here)
+    break_link(here, there)
+    link(here, there)
+    with pytest.raises(BadFrame):
+        here.receive(frames.pack(Frame(Kind.ACK, seq=1)))
+    assert deliver(written(here), there) == [normal(b"x")]
+
+
 def test_a_frame_that_comes_twice_is_dropped():
     here, there = linked()
     here.send(normal(b"x" * 25))

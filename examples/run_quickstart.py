@@ -99,6 +99,7 @@ def run(notebook: NotebookNode, screen: Screen) -> None:
         notebook, screen, timeout=CELL_TIMEOUT_S, kernel_name="python3", shutdown_kernel="immediate"
     )
     number = 0
+    DATA.mkdir(parents=True, exist_ok=True)
     with (DATA / "kernel.log").open("w") as log, client.setup_kernel(stdout=log, stderr=log):
         for index, cell in enumerate(notebook.cells):
             if cell.cell_type == "markdown":

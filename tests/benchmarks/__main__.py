@@ -1,0 +1,12 @@
+"""All benchmarks, one after the other: ``python tests/benchmarks``, with the options that each of them has."""
+
+from __future__ import annotations
+
+import sys
+
+from coldstart import COLDSTART
+from harness import main
+from roundtrip import ROUNDTRIP
+
+if __name__ == "__main__":
+    sys.exit(max(main(benchmark) for benchmark in (ROUNDTRIP, COLDSTART)))

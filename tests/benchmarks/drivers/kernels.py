@@ -1,0 +1,64 @@
+"""A bare ipykernel, over TCP, as jupyter_client starts it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import zmq
+from jupyter_client.blocking.client import BlockingKernelClient
+from jupyter_client.manager import KernelManager
+
+ANSWER_S = 60.0
+
+
+@contextmanager
+def started_kernel() -> Iterator[BlockingKernelClient]:
+    """The client of a kernel whose process has been started; its channels are open, the kernel answers when it does."""
+    context = zmq.Context()
+    context.setsockopt(zmq.RECONNECT_IVL, 5)  # ms; the default of 100 would be measured instead of the kernel
+    manager = KernelManager(kernel_name="python3", context=context)
+    manager.start_kernel()
+    client = manager.client()
+    client.start_channels(hb=False)
+    try:
+        yield client
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+        context.destroy(linger=0)
+
+
+def run(client: BlockingKernelClient, code: str) -> None:
+    """Returns with the kernel's reply *and* its idle; raises for a cell that fails."""
+    msg_id = client.execute(code)
+    while True:
+        message = client.get_iopub_msg(timeout=ANSWER_S)
+        ours = message["parent_header"].get("msg_id") == msg_id
+        if ours and message["content"].get("execution_state") == "idle":
+            break
+    reply = client.get_shell_msg(timeout=ANSWER_S)
+    if reply["content"]["status"] != "ok":
+        raise RuntimeError(f"the cell failed: {reply['content']}")
+
+
+def wait_for_output(client: BlockingKernelClient, code: str) -> float:
+    """Sends a cell at once, whether the kernel is there or not; returns when its first output is.
+
+    The request waits in the socket. Should the kernel have run it before it knew this subscriber, it is sent again.
+    """
+    deadline = time.monotonic() + ANSWER_S
+    while time.monotonic() < deadline:
+        msg_id = client.execute(code)
+        while time.monotonic() < deadline:
+            if client.shell_channel.msg_ready() and not client.iopub_channel.socket.poll(50):
+                client.get_shell_msg()
+                break
+            if client.iopub_channel.socket.poll(20) and _is_output(client.get_iopub_msg(), msg_id):
+                return time.perf_counter()
+    raise TimeoutError(f"no output within {ANSWER_S:.0f} s")
+
+
+def _is_output(message: dict, msg_id: str) -> bool:
+    return message["msg_type"] == "stream" and message["parent_header"].get("msg_id") == msg_id

@@ -1,0 +1,49 @@
+"""Where a cold start's time went, read from what a lease leaves: its times, and its lines in the two logs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import datetime
+
+from farcell.remote_runtime import config
+from farcell.remote_runtime.api import Lease
+from farcell.remote_runtime.client.blocking import Client
+
+Step = tuple[str, float]
+"""What happened, and when by the wall clock."""
+
+_LINE = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}) \w+ (\S+): (.*)")
+_PARTICULAR = re.compile(r"[0-9a-f]{8,}[0-9a-f-]*|/\S+|\b\d+\b|\blease \S+")
+
+
+def steps_of(client: Client, session_id: str) -> list[Step]:
+    """All that is known of the session's lease, in no order."""
+    session = client.session(session_id)
+    assert session.lease is not None
+    lines = [*_gateway_lines(session.lease), *client.log(session_id).splitlines()]
+    return [*_times(session.lease), *_read(lines)]
+
+
+def _times(lease: Lease) -> Iterator[Step]:
+    yield "gateway: the lease is made", lease.created_at.timestamp()
+    if lease.ready_at is not None:
+        yield "gateway: the kernel is ready, billing begins", lease.ready_at.timestamp()
+
+
+def _gateway_lines(lease: Lease) -> list[str]:
+    """The gateway's whole log where it was started for this lease."""
+    return (config.data_dir() / "gateway.log").read_text("utf-8", "replace").splitlines()
+
+
+def _read(lines: list[str]) -> Iterator[Step]:
+    """Log lines without what is particular to one lease, so that those of many can be compared."""
+    for line in lines:
+        if found := _LINE.match(line):
+            at, who, said = found.groups()
+            message = _PARTICULAR.sub("…", said).strip(" …:")
+            yield f"{who.rpartition('.')[2]}: {message}", _seconds(at)
+
+
+def _seconds(local_time: str) -> float:
+    return datetime.strptime(local_time, "%Y-%m-%d %H:%M:%S,%f").astimezone().timestamp()

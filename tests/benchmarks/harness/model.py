@@ -1,0 +1,71 @@
+"""What is measured: plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What each contender does once a round; `request` is what its driver is told.
+
+    Drivers answer in the unit's base: seconds for ``ms`` and ``s``. `aim` is the largest ratio to the baseline that
+    Farcell's own rows may have.
+    """
+
+    name: str
+    request: str
+    unit: str = "ms"
+    aim: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """A driver with its arguments. `peer` drivers run in the peers' environment; `only` names its tasks if not all."""
+
+    name: str
+    driver: str
+    arguments: tuple[str, ...] = ()
+    peer: bool = False
+    ours: bool = False
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Benchmark:
+    """`contenders` holds the baseline under its name. The first `warm_up` of the `rounds` are dropped."""
+
+    name: str
+    title: str
+    tasks: Sequence[Task]
+    contenders: Sequence[Contender]
+    baseline: str
+    rounds: int
+    quick_rounds: int
+    warm_up: int
+    notes: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One measurement. `trace` has what happened on the way, each with its offset in seconds."""
+
+    contender: str
+    task: str
+    round: int
+    value: float
+    trace: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A contender's samples of one task; `ratio` is its median by the baseline's in the same rounds."""
+
+    task: str
+    contender: str
+    ours: bool
+    p50: float
+    p95: float
+    ratio: float
+    samples: int

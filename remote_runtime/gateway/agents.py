@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from ..api import LeaseId, SessionState
+import msgspec
+
+from ..api import EndReason, LeaseId, SessionState
 from ..errors import BadFrame, TokenUsed, Unauthorized
-from ..wire import Kind, Message, control
+from ..wire import Kind, Message, Stream, control
 from . import records
 from .database import Database
 from .leases import LeaseKeeper
 from .live_session import LiveSession
 from .users import hash_token
+
+NONCE_LENGTHS = (16, 128)
+LARGEST = 1 << 53
+"""JSON's integers are exact up to here."""
 
 
 class AgentDesk:
@@ -25,10 +31,14 @@ class AgentDesk:
             lambda connection: records.is_lease_token(connection, lease_id, hash_token(token))
         )
 
-    async def bind(self, lease_id: LeaseId, token: str, nonce: str) -> LiveSession:
-        """The lease's session; raises `Unauthorized`, or `TokenUsed` when another agent came with this token before."""
+    async def bind(self, lease_id: LeaseId, token: str, hello: control.Hello) -> LiveSession:
+        """The lease's session; only a hello that makes sense binds the token.
+
+        Raises `BadFrame`, `Unauthorized`, or `TokenUsed` when another agent came with this token before.
+        """
+        _check_hello(hello)
         bound = await self._database.write(
-            lambda connection: records.bind_agent(connection, lease_id, hash_token(token), nonce)
+            lambda connection: records.bind_agent(connection, lease_id, hash_token(token), hello.nonce)
         )
         live = self._keeper.find(lease_id)
         if bound is None or live is None:
@@ -43,6 +53,7 @@ class AgentDesk:
             live.relay.from_agent(message.client, message.body)
             return
         order = control.decode_from_agent(message.body)
+        _check_numbers(order)
         match order:
             case control.Ready():
                 self._keeper.agent_ready(live, order)
@@ -54,6 +65,7 @@ class AgentDesk:
                 if live.lease is not None:
                     self._keeper.cell_changed(live.lease.id, order)
             case control.Bye():
+                _check_bye(order)
                 self._keeper.said_bye(live, order)
             case control.KernelDied():
                 self._keeper.kernel_died(live, order.detail)
@@ -71,3 +83,21 @@ class AgentDesk:
         live.usage = usage
         self._keeper.attested(live, usage.uptime_ms)
         live.relay.command(control.LeaseEnd(self._keeper.times.lease_s))
+
+
+def _check_hello(hello: control.Hello) -> None:
+    if not NONCE_LENGTHS[0] <= len(hello.nonce) <= NONCE_LENGTHS[1]:
+        raise BadFrame(f"an agent's nonce has {NONCE_LENGTHS[0]} to {NONCE_LENGTHS[1]} characters")
+    Stream("probe").resume(hello.stream)
+
+
+def _check_bye(bye: control.Bye) -> None:
+    if bye.reason not in {reason.value for reason in EndReason}:
+        raise BadFrame(f"no lease ends for the reason {bye.reason[:40]!r}")
+
+
+def _check_numbers(order: control.Control) -> None:
+    """An agent belongs to whoever uses the container: nothing that it says may be more than the database can keep."""
+    for value in msgspec.structs.astuple(order):
+        if isinstance(value, int) and abs(value) > LARGEST:
+            raise BadFrame(f"a number of an agent's is beyond {LARGEST}")

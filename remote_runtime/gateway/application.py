@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import AsyncIterator, Mapping
@@ -12,6 +13,7 @@ from socket import socket
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets, bind_unix_socket
 
+from .. import config
 from ..api import EndReason, GatewayId, GpuTable
 from ..api.identifiers import new_gateway_id
 from ..errors import Conflict
@@ -21,6 +23,8 @@ from .agents import AgentDesk
 from .background import Background
 from .database import Database
 from .events import EventBus
+from .handlers.base import MAX_DROPPED_BYTES
+from .handlers.sockets import GOING_AWAY, SocketHandler
 from .leases import LeaseKeeper
 from .live_session import LiveSession
 from .metrics import Metrics
@@ -34,7 +38,9 @@ _log = logging.getLogger(__name__)
 
 RECONCILE_EVERY_S = 60.0
 TICK_S = 1.0
-MAX_HEADER_BYTES = 64 << 10
+GOODBYE_S = 2.0
+MAX_HEAD_BYTES = 1 << 20
+"""Beyond this a connection is closed without a word; what is beyond `base.MAX_HEADER_BYTES` is refused in words."""
 
 
 class Gateway:
@@ -58,7 +64,7 @@ class Gateway:
         self.agents = AgentDesk(database, self.keeper)
         self.metrics = Metrics(self)
         self._stopping = asyncio.Event()
-        self._known_tokens: dict[str, User] = {}
+        self.sockets: set[SocketHandler] = set()
         self._last_use = time.monotonic()
         self.port = 0
 
@@ -69,9 +75,9 @@ class Gateway:
     async def end_all_leases(self) -> int:
         """Ends every lease and empties the queue; returns how many there were."""
         live = list(self.keeper.live.values())
-        async with asyncio.TaskGroup() as tasks:
-            for session in live:
-                tasks.create_task(self.keeper.end(session, EndReason.STOPPED, "everything was ended"))
+        ends = (self.keeper.end(session, EndReason.STOPPED, "everything was ended") for session in live)
+        for failure in filter(None, await asyncio.gather(*ends, return_exceptions=True)):
+            _log.error("a lease did not end", exc_info=failure)
         return len(live)
 
     def stop(self) -> None:
@@ -87,23 +93,25 @@ class Gateway:
 
     async def tick(self) -> None:
         """Every second: acknowledgements, the queue, an embedded gateway's own end."""
-        while True:
-            await asyncio.sleep(TICK_S)
-            for live in self.keeper.live.values():
-                live.link.acknowledge()
-            if self.keeper.live or self.events.listeners:
-                self._last_use = time.monotonic()
-            if self.keeper.live:
-                await self.places.refresh()
-                self.desk.place()
-            elif self.options.embedded and time.monotonic() - self._last_use > self.options.embedded_end_s:
-                _log.info("nobody needs this gateway any more")
-                self.stop()
+        for live in self.keeper.live.values():
+            live.link.acknowledge()
+        if self.keeper.live or self.events.listeners:
+            self._last_use = time.monotonic()
+        if self.keeper.live:
+            await self.places.refresh()
+            self.desk.place()
+        elif self.options.embedded and time.monotonic() - self._last_use > self.options.embedded_end_s:
+            _log.info("nobody needs this gateway any more")
+            self.stop()
 
-    async def reconcile(self) -> None:
-        while True:
-            await asyncio.sleep(RECONCILE_EVERY_S)
-            await self.keeper.reconcile()
+    async def close_sockets(self) -> None:
+        """Tells whoever has a WebSocket that the gateway goes away, and gives them a moment to say goodbye."""
+        open_ones = list(self.sockets)
+        for handler in open_ones:
+            handler.close(GOING_AWAY, "the gateway goes away")
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(GOODBYE_S):
+                await asyncio.gather(*(handler.closed.wait() for handler in open_ones))
 
 
 @asynccontextmanager
@@ -129,8 +137,8 @@ async def open_gateway(
         background = await stack.enter_async_context(Background())
         gateway = Gateway(options, gateway_id, database, places, background)
         await gateway.desk.recover()
-        background.spawn(gateway.tick(), "the tick")
-        background.spawn(gateway.reconcile(), "reconciling")
+        background.repeat(gateway.tick, TICK_S, "the tick")
+        background.repeat(gateway.keeper.reconcile, RECONCILE_EVERY_S, "reconciling")
         _listen(gateway, tcp, stack)
         yield gateway
 
@@ -149,15 +157,21 @@ def _listen(gateway: Gateway, tcp: list[socket], stack: AsyncExitStack) -> None:
     """One server on TCP for clients, one on the unix socket for agents; both speak the same routes."""
     application = make_application(gateway)
     gateway.port = tcp[0].getsockname()[1]
+    config.make_private(gateway.keeper.socket.parent)
     for sockets, tls in (
         (tcp, gateway.options.tls),
         ([bind_unix_socket(str(gateway.keeper.socket), mode=0o600)], None),
     ):
         server = HTTPServer(
-            application, ssl_options=tls, max_header_size=MAX_HEADER_BYTES, idle_connection_timeout=120
+            application,
+            ssl_options=tls,
+            max_header_size=MAX_HEAD_BYTES,
+            max_body_size=2 * MAX_DROPPED_BYTES,  # handlers refuse before, in words
+            idle_connection_timeout=120,
         )
         server.add_sockets(sockets)
         stack.push_async_callback(_close_server, server)
+    stack.push_async_callback(gateway.close_sockets)
 
 
 async def _close_server(server: HTTPServer) -> None:

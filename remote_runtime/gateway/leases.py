@@ -7,10 +7,11 @@ import contextlib
 import logging
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -33,6 +34,7 @@ _log = logging.getLogger(__name__)
 
 LEASE_ENDED = 4410
 """The WebSocket close code that tells a client that its session has no container any more."""
+STOP_AGAIN_S = 0.25
 
 
 class LeaseKeeper:
@@ -79,31 +81,45 @@ class LeaseKeeper:
 
     async def start(self, live: LiveSession, grant: Grant) -> None:
         """From a grant to a ready kernel; what fails ends the lease and is told to the session's clients."""
+        if live.ending:
+            return
         token = new_token()
         lease = _new_lease(live, grant)
         self.adopt(live, lease)
         live.state = SessionState.STARTING
         self.changed(live)
+        await self._see_ready(
+            live, lease, self._start(live, lease, self._container(live, lease, grant, token))
+        )
+
+    async def resume_start(self, live: LiveSession, lease: Lease) -> None:
+        """The same for a container that a gateway before this one started."""
+        await self._see_ready(live, lease, self._wait_until_ready(live, lease))
+
+    async def _see_ready(self, live: LiveSession, lease: Lease, starting: Coroutine[Any, Any, None]) -> None:
         try:
-            await self._database.write(
-                lambda connection: _write_start(connection, live, lease, hash_token(token))
-            )
             async with asyncio.timeout(self.times.start_s):
-                await self._spawner(lease).start(self._container(live, lease, grant, token))
-                await self._wait_until_ready(live, lease)
+                await starting
         except TimeoutError:
-            await self.end(live, EndReason.START_FAILED, f"no kernel within {self.times.start_s:.0f} s")
+            await self.end(live, EndReason.START_FAILED, f"no kernel within {self.times.start_s:g} s")
         except FarcellError as error:
             await self.end(live, EndReason.START_FAILED, error.message)
         except Exception:  # noqa: BLE001 (a session must not be left starting for ever)
             _log.exception("lease %s can't start", lease.id)
             await self.end(live, EndReason.START_FAILED, "the gateway's log says why")
 
+    async def _start(self, live: LiveSession, lease: Lease, container: ContainerSpec) -> None:
+        """Who stops the session meanwhile may do so before its container is there: it is then stopped once more."""
+        token_hash = hash_token(container.token)
+        await self._database.write(lambda connection: _write_start(connection, live, lease, token_hash))
+        await asyncio.to_thread(_make_folders, container)
+        if not live.ending:
+            await self._spawner(lease).start(container)
+        if live.ending:
+            await self._spawner(lease).stop(lease.id)
+        await self._wait_until_ready(live, lease)
+
     def _container(self, live: LiveSession, lease: Lease, grant: Grant, token: str) -> ContainerSpec:
-        folder = self.lease_folder(lease.id)
-        cache = self._folder / "cache" / live.owner
-        for path in (folder, cache):
-            path.mkdir(parents=True, exist_ok=True, mode=0o700)
         return ContainerSpec(
             gateway_id=self._gateway_id,
             session_id=live.session.id,
@@ -111,8 +127,8 @@ class LeaseKeeper:
             owner=live.session.owner,
             offer=lease.offer,
             devices=grant.devices,
-            folder=folder,
-            cache=cache,
+            folder=self.lease_folder(lease.id),
+            cache=self._folder / "cache" / live.owner,
             socket=self.socket,
             token=token,
             image=live.session.image,
@@ -148,12 +164,14 @@ class LeaseKeeper:
         self.changed(live)
 
     def attested(self, live: LiveSession, uptime_ms: int) -> None:
-        """Charges what is new and moves the lease's end."""
-        if live.lease is None:
+        """Charges what is new and moves the lease's end. An agent attests no more than has passed here."""
+        if live.lease is None or live.lease.state is LeaseState.ENDED:
             return
-        live.lease = replace(live.lease, attested_ms=max(uptime_ms, live.lease.attested_ms))
+        elapsed_ms = live.elapsed_ms()
+        attested_ms = max(min(uptime_ms, elapsed_ms), live.lease.attested_ms)
+        live.lease = replace(live.lease, attested_ms=attested_ms)
         live.move_lease_end(self.times.lease_s)
-        charging = self._charge(live, live.lease, uptime_ms, live.elapsed_ms())
+        charging = self._charge(live, live.lease, uptime_ms, elapsed_ms)
         self._background.spawn(charging, f"charging lease {live.lease.id}")
 
     async def _charge(self, live: LiveSession, lease: Lease, uptime_ms: int, elapsed_ms: int) -> None:
@@ -233,7 +251,7 @@ class LeaseKeeper:
         lease = live.lease
         state = SessionState.LOST if reason is EndReason.LOST else SessionState.STOPPED
         if lease is not None:
-            await self._spawner(lease).stop(lease.id)
+            await self._stop_container(lease)
             live.lease = lease = records.end_lease(lease, reason, detail, live.unsaved)
             _log.info("lease %s ended: %s %s", lease.id, reason.value, detail)
             self._by_lease.pop(lease.id, None)
@@ -246,9 +264,23 @@ class LeaseKeeper:
         live.relay.end(LEASE_ENDED, reason.value)
         self.changed(live)
 
+    async def _stop_container(self, lease: Lease) -> None:
+        """Again and again while the spawner fails: no container outlives its lease."""
+        delay_s = STOP_AGAIN_S
+        while True:
+            try:
+                await self._spawner(lease).stop(lease.id)
+            except Exception:  # noqa: BLE001 (a spawner's trouble is the operator's to see)
+                _log.exception("lease %s: its container can't be stopped; again in %g s", lease.id, delay_s)
+            else:
+                return
+            await asyncio.sleep(delay_s)
+            delay_s = min(2 * delay_s, 30.0)
+
     def _empty_folder(self, lease_id: LeaseId) -> None:
-        """Only the log outlives a lease."""
-        for path in self.lease_folder(lease_id).iterdir():
+        """Only the log outlives a lease; silent where nothing of it is there."""
+        folder = self.lease_folder(lease_id)
+        for path in folder.iterdir() if folder.is_dir() else ():
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path, ignore_errors=True)
             elif path.suffix != ".log":
@@ -296,6 +328,11 @@ class LeaseKeeper:
         assert lease is not None
         work = self._database.write(lambda connection: records.update_lease(connection, lease))
         self._background.spawn(work, f"writing lease {lease.id}")
+
+
+def _make_folders(container: ContainerSpec) -> None:
+    for path in (container.folder, container.cache):
+        path.mkdir(parents=True, exist_ok=True, mode=0o700)
 
 
 def _new_lease(live: LiveSession, grant: Grant) -> Lease:

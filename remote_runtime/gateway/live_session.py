@@ -42,6 +42,14 @@ class LiveSession:
     def state(self, state: SessionState) -> None:
         self.session = replace(self.session, state=state)
 
+    async def ready_or_over(self) -> None:
+        """Waits until a kernel answers, or the lease has ended."""
+        async with asyncio.TaskGroup() as tasks:
+            waits = [tasks.create_task(event.wait()) for event in (self.ready, self.over)]
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            for wait in waits:
+                wait.cancel()
+
     def move_lease_end(self, lease_s: float) -> None:
         self.lease_end = time.monotonic() + lease_s
 

@@ -17,6 +17,7 @@ from ..api import (
     LeaseState,
     Session,
     SessionId,
+    SessionKey,
     SessionSpec,
     SessionState,
     UserId,
@@ -42,23 +43,26 @@ def fact(connection: Connection, name: str, default: str) -> str:
 
 def find_or_add_session(connection: Connection, owner: UserId, spec: SessionSpec) -> tuple[Session, bool]:
     """The session of that key, and whether it is new. Settings and image are taken over from `spec` either way."""
-    key = spec.key
-    row = connection.execute(
+    session_id = find_session(connection, owner, spec.key)
+    if session_id is None:
+        return _add_session(connection, owner, spec), True
+    wishes = {"settings": to_json(spec.settings), "image": to_json(spec.image)}
+    connection.execute(update(sessions).where(sessions.c.id == session_id).values(**wishes))
+    found = read_session(connection, session_id)
+    assert found is not None
+    return found, False
+
+
+def find_session(connection: Connection, owner: UserId, key: SessionKey) -> SessionId | None:
+    found = connection.execute(
         select(sessions.c.id).where(
             sessions.c.owner_id == owner,
             sessions.c.machine == key.machine,
             sessions.c.path == key.path,
             sessions.c.name == key.name,
         )
-    ).first()
-    if row is None:
-        return _add_session(connection, owner, spec), True
-    session_id = SessionId(row.id)
-    wishes = {"settings": to_json(spec.settings), "image": to_json(spec.image)}
-    connection.execute(update(sessions).where(sessions.c.id == session_id).values(**wishes))
-    found = read_session(connection, session_id)
-    assert found is not None
-    return found, False
+    ).scalar()
+    return None if found is None else SessionId(str(found))
 
 
 def _add_session(connection: Connection, owner: UserId, spec: SessionSpec) -> Session:
@@ -152,7 +156,7 @@ def add_lease(connection: Connection, lease: Lease, owner: UserId, token_hash: s
 def update_lease(connection: Connection, lease: Lease) -> None:
     """Writes what changes in a lease's life."""
     values = to_json(lease)
-    changing = ("state", "ready_at", "ended_at", "end_reason", "end_detail", "unsaved")
+    changing = ("state", "ready_at", "ended_at", "end_reason", "end_detail", "unsaved", "attested_ms")
     connection.execute(
         update(leases).where(leases.c.id == lease.id).values({name: values[name] for name in changing})
     )

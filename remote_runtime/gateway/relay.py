@@ -18,6 +18,8 @@ BROADCAST = 0
 """The client number of what every client gets."""
 WAITING_BYTES = 64 << 20
 """What clients may send before there is an agent."""
+MESSAGE_BYTES = 256
+"""What a message costs beside its bytes, so that a million empty ones are bounded too."""
 
 _URGENT_CHANNELS = frozenset({"control", "stdin"})
 
@@ -39,6 +41,8 @@ class Relay:
         self._numbers = count(1)
         self._link: AgentLink | None = None
         self._waiting: deque[Message] = deque()
+        self._waiting_bytes = 0
+        self._over = False
         self.relayed = 0
         """Kernel messages passed on, both ways."""
 
@@ -57,16 +61,15 @@ class Relay:
         if self._clients.pop(number, None) is not None:
             self._send(_control(control.Detach(number)))
 
-    async def room(self) -> None:
+    async def room(self, channel: str) -> None:
         """Waits while the agent is behind; to be awaited before each `from_client`."""
         if self._link is not None:
-            await self._link.room()
+            await self._link.room(_priority(channel))
 
     def from_client(self, number: int, channel: str, data: bytes) -> None:
         """Passes on a message that has been checked; raises `TooLarge` when too much waits for the agent."""
         self.relayed += 1
-        priority = Priority.HIGH if channel in _URGENT_CHANNELS else Priority.NORMAL
-        self._send(Message(Kind.KERNEL, number, data, priority))
+        self._send(Message(Kind.KERNEL, number, data, _priority(channel)))
 
     def from_agent(self, number: int, data: bytes) -> None:
         self.relayed += 1
@@ -92,9 +95,13 @@ class Relay:
             link.send(_control(control.Attach(number)))
         while self._waiting:
             link.send(self._waiting.popleft())
+        self._waiting_bytes = 0
 
     def end(self, code: int, reason: str) -> None:
         """The lease is over: every client is told, and what waited is forgotten."""
+        self._over = True
+        if self._link is not None:
+            self._link.close()
         self._link = None
         self._waiting.clear()
         clients, self._clients = self._clients, {}
@@ -104,15 +111,21 @@ class Relay:
     def _send(self, message: Message) -> None:
         if self._link is not None:
             self._link.send(message)
-        elif message.kind is Kind.KERNEL:
+        elif message.kind is Kind.KERNEL and not self._over:
             self._wait(message)
 
     def _wait(self, message: Message) -> None:
-        if sum(len(waiting.body) for waiting in self._waiting) + len(message.body) > WAITING_BYTES:
+        size = len(message.body) + MESSAGE_BYTES
+        if self._waiting_bytes + size > WAITING_BYTES:
             raise TooLarge(
                 f"more than {WAITING_BYTES >> 20} MiB wait for the container of session {self._session_id}"
             )
+        self._waiting_bytes += size
         self._waiting.append(message)
+
+
+def _priority(channel: str) -> Priority:
+    return Priority.HIGH if channel in _URGENT_CHANNELS else Priority.NORMAL
 
 
 def _control(order: control.Control) -> Message:

@@ -13,6 +13,7 @@ from ..api import (
     LeaseState,
     Session,
     SessionId,
+    SessionKey,
     SessionSettings,
     SessionSpec,
     SessionState,
@@ -63,7 +64,11 @@ class SessionDesk:
         another request.
         """
         await self._places.refresh()
-        self._places.scheduler.check(spec.request)
+        live = await self._live_of(user, spec.key)
+        if live is None:
+            self._places.scheduler.check(spec.request)
+        else:
+            _check_same(live.session, spec)
         session, _ = await self._database.write(
             lambda connection: records.find_or_add_session(connection, user.id, spec)
         )
@@ -71,11 +76,17 @@ class SessionDesk:
         if live is not None and live.ending:
             await live.over.wait()
             live = self._keeper.live.get(session.id)
-        if live is not None:
-            _check_same(live.session, spec)
-            self._set_settings(live, spec.settings)
-            return live.view()
-        return await self._queue(user, replace(session, request=spec.request))
+        if live is None:
+            return await self._queue(user, replace(session, request=spec.request))
+        _check_same(live.session, spec)
+        self._set_settings(live, spec.settings)
+        return live.view()
+
+    async def _live_of(self, user: User, key: SessionKey) -> LiveSession | None:
+        """The session of that key if it stays: what a spawner offers now, or not, is nothing to it."""
+        found = await self._database.read(lambda connection: records.find_session(connection, user.id, key))
+        live = None if found is None else self._keeper.live.get(found)
+        return None if live is None or live.ending else live
 
     def _set_settings(self, live: LiveSession, settings: SessionSettings) -> None:
         if live.session.settings != settings:
@@ -86,8 +97,8 @@ class SessionDesk:
         live = LiveSession(
             session=replace(session, state=SessionState.QUEUED), owner=user.id, relay=Relay(session.id)
         )
-        self._keeper.live[session.id] = live
         self._places.scheduler.submit(session.id, user.id, session.request, time.monotonic())
+        self._keeper.live[session.id] = live
         await self._database.write(
             lambda connection: records.set_request(connection, session.id, session.request)
         )
@@ -159,10 +170,11 @@ class SessionDesk:
     async def restart(self, user: User, session_id: str) -> None:
         """Returns when the new kernel answers; variables are gone, files stay."""
         live = self.live(user, session_id)
-        live.ready.clear()
         self._command(live, control.Restart())
+        live.ready.clear()
         async with asyncio.timeout(self._keeper.times.start_s):
-            await live.ready.wait()
+            await live.ready_or_over()
+        self.live(user, session_id)
 
     def _command(self, live: LiveSession, order: control.Control) -> None:
         if not live.relay.command(order):
@@ -184,7 +196,10 @@ class SessionDesk:
         leases = await self._database.read(lambda connection: records.read_leases(connection, live=True))
         await self._places.refresh(force=True)
         for lease in leases:
-            await self._recover(lease)
+            if lease.spawner in self._places.spawners:
+                await self._recover(lease)
+            else:
+                _log.error("lease %s: the spawner %s is gone, nothing can be done", lease.id, lease.spawner)
         await self._keeper.reconcile()
         for live in list(self._keeper.live.values()):
             self._keeper.link_lost(live)
@@ -205,6 +220,8 @@ class SessionDesk:
             live.ready.set()
             live.ready_since = _on_monotonic_clock(lease.ready_at)
         self._keeper.adopt(live, lease)
+        if not ready:
+            self._background.spawn(self._keeper.resume_start(live, lease), f"starting session {session.id}")
         self._places.scheduler.hold(lease, owner, _on_monotonic_clock(lease.created_at))
 
 

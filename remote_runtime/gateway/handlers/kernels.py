@@ -9,14 +9,13 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from tornado.websocket import WebSocketClosedError, WebSocketHandler
-
 from ...api import Offer, Request, Session, SessionKey, SessionSpec, SessionState
 from ...errors import BadFrame, BadRequest, FarcellError, NotFound
 from ...wire import messages
 from ..live_session import LiveSession
 from ..relay import Relay
-from .base import Guard, JsonHandler
+from .base import JsonHandler
+from .sockets import SocketHandler
 
 _log = logging.getLogger(__name__)
 
@@ -69,7 +68,7 @@ class Kernels(JsonHandler):
 
     async def post(self) -> None:
         """A new session each time, as stock clients expect; it belongs to the kernel id, not to a notebook."""
-        model = self.body() if self._chunks else {}
+        model = self.body() if self.has_body() else {}
         if not isinstance(model, dict):
             raise BadRequest('the body is a JSON object such as {"name": "farcell-h100"}')
         request = await self._request_of(model.get("name"))
@@ -84,7 +83,7 @@ class Kernels(JsonHandler):
         names = {_spec_name(offer): offer for offer in offers}
         if name is None and names:
             name = next(iter(names))
-        if name not in names:
+        if not isinstance(name, str) or name not in names:
             raise NotFound(f"there is no kernel spec {name!r}; there are: {', '.join(names) or 'none'}")
         return Request.parse(names[name].name, self.gateway.places.table)
 
@@ -117,29 +116,19 @@ class KernelAction(JsonHandler):
         self.write_json(_kernel(live.view(), live))
 
 
-class Channels(Guard, WebSocketHandler):
+class Channels(SocketHandler):
     """``GET /api/kernels/{id}/channels``: kernel messages in the v1 layout, relayed without being decoded."""
 
+    subprotocol = SUBPROTOCOL
     _relay: Relay | None = None
     _number = 0
     _behind_bytes = 0
 
-    async def prepare(self) -> None:
-        self.check_place()
+    async def check(self) -> None:
         user = await self.authenticate()
         self._live = self.gateway.desk.live(user, self.path_args[0])
 
-    def check_origin(self, _origin: str) -> bool:
-        return True  # `check_place` has done so, for requests of every kind
-
-    def select_subprotocol(self, subprotocols: list[str]) -> str | None:
-        return SUBPROTOCOL if SUBPROTOCOL in subprotocols else None
-
-    def open(self, _session_id: str) -> None:
-        self.set_nodelay(True)
-        if self.selected_subprotocol != SUBPROTOCOL:
-            self.close(1002, f"this gateway speaks {SUBPROTOCOL}")
-            return
+    def opened(self) -> None:
         self._relay = self._live.relay
         self._number = self._relay.attach(self)
 
@@ -151,23 +140,24 @@ class Channels(Guard, WebSocketHandler):
             if isinstance(message, str):
                 raise BadFrame("a text message; kernel messages are binary in this subprotocol")
             channel = messages.check(message)
-            await self._relay.room()
+            await self._relay.room(channel)
             self._relay.from_client(self._number, channel, message)
         except FarcellError as error:
             _log.info("session %s: closed client %d: %s", self._live.session.id, self._number, error)
-            self.close(1007, error.message[:120])
+            self.refuse(1007, error)
 
     def on_close(self) -> None:
+        super().on_close()
         if self._relay is not None:
             self._relay.detach(self._number)
 
     # --- what the relay calls ---
 
     def deliver(self, data: bytes) -> None:
-        try:
-            self.write_message(data, binary=True).add_done_callback(partial(self._written, len(data)))
-        except WebSocketClosedError:
+        written = self.write_frame(data)
+        if written is None:
             return
+        written.add_done_callback(partial(self._written, len(data)))
         self._behind_bytes += len(data)
         if self._behind_bytes > MAX_BEHIND_BYTES:
             self.close(1013, "the client reads too slowly")
@@ -176,10 +166,8 @@ class Channels(Guard, WebSocketHandler):
         self.deliver(_dead(reason))
         self.close(code, reason[:120])
 
-    def _written(self, size: int, written: asyncio.Future[None]) -> None:
+    def _written(self, size: int, _written: asyncio.Future[None]) -> None:
         self._behind_bytes -= size
-        if not written.cancelled():
-            written.exception()  # that of a closed socket, which has been dealt with
 
 
 def _dead(detail: str) -> bytes:

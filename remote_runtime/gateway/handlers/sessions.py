@@ -7,7 +7,7 @@ from typing import Any
 
 from tornado.iostream import StreamClosedError
 
-from ...api import Session, SessionSpec, from_json, to_json
+from ...api import Session, SessionKey, SessionSpec, from_json, to_json
 from ...api.json_form import encode
 from ...errors import BadRequest
 from .. import book, records
@@ -16,6 +16,8 @@ from .base import JsonHandler
 
 HEARTBEAT_S = 15.0
 """A comment line in the event stream, so that both ends notice a dead connection."""
+
+MAX_KEY_BYTES = {"machine": 200, "path": 1024, "name": 800}
 
 
 def session_json(session: Session) -> dict[str, Any]:
@@ -34,13 +36,20 @@ class Sessions(JsonHandler):
     """``GET /farcell/v1/sessions[?all=1]`` and ``POST``, whose body is a `SessionSpec`."""
 
     async def get(self) -> None:
-        everybody = self.get_query_argument("all", "0") == "1"
-        sessions = await self.gateway.desk.list(self.user, everybody=everybody)
+        sessions = await self.gateway.desk.list(self.user, everybody=self.wants_all())
         self.write_json({"sessions": [session_json(session) for session in sessions]})
 
     async def post(self) -> None:
         spec = from_json(SessionSpec, self.body(), self.gateway.places.table)
+        _check_key(spec.key)
         self.write_json(session_json(await self.gateway.desk.ensure(self.user, spec)))
+
+
+def _check_key(key: SessionKey) -> None:
+    """What a database can index: PostgreSQL takes no zero bytes, and about 2,700 bytes in all."""
+    for name, value in (("machine", key.machine), ("path", key.path), ("name", key.name)):
+        if len(value.encode()) > MAX_KEY_BYTES[name] or "\0" in value:
+            raise BadRequest(f"a key's {name} has at most {MAX_KEY_BYTES[name]} bytes, none of them zero")
 
 
 class OneSession(JsonHandler):
@@ -81,12 +90,11 @@ class SessionLogs(JsonHandler):
 
 
 class Leases(JsonHandler):
-    """``GET /farcell/v1/leases``."""
+    """``GET /farcell/v1/leases[?all=1]``."""
 
     async def get(self) -> None:
-        leases = await self.gateway.database.read(
-            lambda connection: records.read_leases(connection, self.user.id)
-        )
+        owner = None if self.wants_all() else self.user.id
+        leases = await self.gateway.database.read(lambda connection: records.read_leases(connection, owner))
         self.write_json({"leases": to_json(leases)})
 
 
@@ -102,14 +110,18 @@ class Bill(JsonHandler):
 
 
 class Events(JsonHandler):
-    """``GET /farcell/v1/events``: server-sent events, ``session`` with its JSON; ``reset``: read everything again."""
+    """``GET /farcell/v1/events[?all=1]``: server-sent, ``session`` with its JSON; ``reset``: read everything again."""
+
+    _queue: asyncio.Queue[Event] | None = None
+    _gone = False
 
     async def get(self) -> None:
         self.set_header("Content-Type", "text/event-stream")
-        with self.gateway.events.listen(self.user.id) as queue:
+        with self.gateway.events.listen(None if self.wants_all() else self.user.id) as queue:
+            self._queue = queue
             try:
                 await self._send(b": here\n\n")
-                while True:
+                while not self._gone:
                     await self._send(await _next(queue))
             except StreamClosedError:
                 return
@@ -117,6 +129,13 @@ class Events(JsonHandler):
     async def _send(self, data: bytes) -> None:
         self.write(data)
         await self.flush()
+
+    def on_connection_close(self) -> None:
+        """Wakes `get`, which would else see it at the next heartbeat."""
+        super().on_connection_close()
+        self._gone = True
+        if self._queue is not None and self._queue.empty():
+            self._queue.put_nowait(Event("reset", None, {}))
 
 
 async def _next(queue: asyncio.Queue[Event]) -> bytes:

@@ -143,6 +143,12 @@ def _protect_book() -> None:
                 f"CREATE TRIGGER entries_no_{verb.lower()} BEFORE {verb} ON entries "
                 "BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END"
             )
+        # INSERT OR REPLACE deletes without a trigger
+        op.execute(
+            "CREATE TRIGGER entries_no_replace BEFORE INSERT ON entries WHEN EXISTS (SELECT 1 FROM entries "
+            "WHERE id = NEW.id OR (lease_id = NEW.lease_id AND seq = NEW.seq)) "
+            "BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END"
+        )
         return
     op.execute(
         "CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS "

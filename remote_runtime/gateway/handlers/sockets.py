@@ -1,0 +1,87 @@
+"""What the gateway's WebSockets share: checks before the upgrade, one subprotocol, how they are written and closed."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, ClassVar
+
+from tornado.web import stream_request_body
+from tornado.websocket import WebSocketClosedError, WebSocketHandler
+
+from ...errors import BadRequest, FarcellError
+from .base import Guard
+
+if TYPE_CHECKING:
+    from ..application import Gateway
+
+MAX_REASON_BYTES = 120
+"""RFC 6455 leaves a close frame's reason 123."""
+GOING_AWAY = 1001
+
+
+@stream_request_body
+class SocketHandler(Guard, WebSocketHandler):
+    """A WebSocket that speaks `subprotocol`. What `check` raises is answered as JSON before anything is upgraded."""
+
+    subprotocol: ClassVar[str]
+
+    def initialize(self, gateway: Gateway) -> None:
+        super().initialize(gateway)
+        self.closed = asyncio.Event()
+
+    async def prepare(self) -> None:
+        self.check_size()
+        if self.body_bytes() != 0:
+            raise BadRequest("a request for a WebSocket has no body")
+        self.check_place()
+        await self.check()
+        if self.request.headers.get("Upgrade", "").lower() != "websocket":
+            raise BadRequest(
+                f"here is a WebSocket (subprotocol {self.subprotocol}); this is no request for one"
+            )
+
+    async def check(self) -> None:
+        """Raises where whoever asks may not have this WebSocket."""
+        raise NotImplementedError
+
+    def data_received(self, chunk: bytes) -> None:
+        """Never called: `prepare` has refused a body."""
+
+    def check_origin(self, _origin: str) -> bool:
+        return True  # `check_place` has done so, for requests of every kind
+
+    def select_subprotocol(self, subprotocols: list[str]) -> str | None:
+        return self.subprotocol if self.subprotocol in subprotocols else None
+
+    def open(self, *_ids: str) -> None:
+        self.gateway.sockets.add(self)
+        self.set_nodelay(True)
+        if self.selected_subprotocol == self.subprotocol:
+            self.opened()
+        else:
+            self.close(1002, f"this WebSocket speaks {self.subprotocol}")
+
+    def opened(self) -> None:
+        """The other side speaks the subprotocol."""
+
+    def on_close(self) -> None:
+        self.gateway.sockets.discard(self)
+        self.closed.set()
+
+    def write_frame(self, data: bytes) -> asyncio.Future[None] | None:
+        """Queues a binary message; None when the socket is closed. Nobody needs to await the future."""
+        try:
+            written = self.write_message(data, binary=True)
+        except WebSocketClosedError:
+            return None
+        written.add_done_callback(_ignore_closed)
+        return written
+
+    def refuse(self, code: int, error: FarcellError) -> None:
+        """Closes with the error's sentence, as far as a close frame has room for it."""
+        self.close(code, error.message.encode()[:MAX_REASON_BYTES].decode(errors="ignore"))
+
+
+def _ignore_closed(written: asyncio.Future[None]) -> None:
+    if not written.cancelled():
+        written.exception()

@@ -2,74 +2,123 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
-from .format import MAGIC, Kind, Record, pack, scan, segment_name
+from .folder import first_positions, segment_path
+from .format import HEADER_BYTES, Bytes, Header, Kind, Record, pack_head, pack_header, parse_header, scan
 
-SEGMENT_BYTES = 8 << 20
+SEGMENT_BYTES: Final = 8 << 20
+"""A segment that has reached it is full: the unit of compaction, and of what a reader holds in memory."""
+_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
 
 
 class JournalWriter:
     """Opens a journal, or goes on with one that a killed agent left; what was torn is cut off.
 
-    Each record is handed to the operating system before `append` returns: it survives the death of every process, not that
-    of the machine. `rotated` is called whenever a segment is full. Raises `OSError` where the disk does.
+    Each record is handed to the operating system before `append` returns: it survives the death of every process, not
+    that of the machine. `rotated` is called, on the appending thread, whenever a segment is full. Raises `OSError`
+    where the disk does, and `BlockingIOError` where another writer lives.
     """
 
-    def __init__(self, folder: Path, rotated: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self, folder: Path, rotated: Callable[[], None] = lambda: None, segment_bytes: int = SEGMENT_BYTES
+    ) -> None:
         self._folder = folder
         self._rotated = rotated
+        self._segment_bytes = segment_bytes
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._lock = _lock(folder)
         self.position = 0
         """Of the last record."""
+        self._torn = False
         self._descriptor, self._size = self._open()
 
-    def append(self, kind: Kind, body: bytes) -> int:
-        """Writes one record; returns its position."""
-        record = pack(Record(self.position + 1, kind, body))
-        self._write(record)
-        self.position += 1
-        self._size += len(record)
-        if self._size >= SEGMENT_BYTES:
+    def append(self, kind: Kind, body: Bytes, client: int = 0) -> int:
+        """Writes one record; returns its position. After an error nothing of it is in the journal.
+
+        `client`: whom a message is for, or who asked; 0: everyone.
+        """
+        position = self.position + 1
+        head = pack_head(Record(position, kind, body, client))
+        if self._size >= self._segment_bytes:
             self._rotate()
-        return self.position
+        self._write(head, body)
+        self.position = position
+        return position
 
     def close(self) -> None:
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
+        for descriptor in (self._descriptor, self._lock):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self._descriptor = self._lock = -1
 
-    def _write(self, data: bytes) -> None:
-        """All of it; a disk that takes only a part leaves no torn record in the middle."""
-        view = memoryview(data)
-        try:
-            while view:
-                view = view[os.write(self._descriptor, view) :]
-        except OSError:
-            os.ftruncate(self._descriptor, self._size)
-            raise
+    def _write(self, head: bytes, body: Bytes) -> None:
+        """All of it or nothing: a disk that takes only a part leaves no torn record in the middle."""
+        size = len(head) + len(body)
+        if self._torn:
+            self._cut()
+        self._torn = True
+        if os.writev(self._descriptor, (head, body)) != size:
+            self._cut()
+            _write_all(self._descriptor, head + body)
+        self._torn = False
+        self._size += size
+
+    def _cut(self) -> None:
+        os.ftruncate(self._descriptor, self._size)
 
     def _rotate(self) -> None:
-        os.close(self._descriptor)
+        full = self._descriptor
         self._descriptor, self._size = self._begin(self.position + 1)
+        os.close(full)
         self._rotated()
 
     def _open(self) -> tuple[int, int]:
-        segments = sorted(self._folder.glob("*.fcj"))
-        if not segments:
+        firsts = first_positions(self._folder)
+        if not firsts:
             return self._begin(1)
-        self.position = int(segments[-1].stem) - 1
-        whole = len(MAGIC)
-        for record, end in scan(segments[-1].read_bytes()):
-            self.position, whole = record.position, end
-        descriptor = os.open(segments[-1], os.O_WRONLY | os.O_APPEND)
+        self.position = firsts[-1] - 1
+        data = segment_path(self._folder, firsts[-1]).read_bytes()
+        header = parse_header(data)
+        if header is None:  # killed before it was written
+            return self._begin(firsts[-1])
+        self.position = max(self.position, header.covers)
+        return self._go_on(firsts[-1], data)
+
+    def _go_on(self, first: int, data: bytes) -> tuple[int, int]:
+        whole = HEADER_BYTES
+        for record, end in scan(data):
+            self.position, whole = max(self.position, record.position), end
+        descriptor = os.open(segment_path(self._folder, first), _FLAGS)
         os.ftruncate(descriptor, whole)
         return descriptor, whole
 
     def _begin(self, first_position: int) -> tuple[int, int]:
-        path = self._folder / segment_name(first_position)
-        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_TRUNC, 0o600)
-        os.write(descriptor, MAGIC)
-        return descriptor, len(MAGIC)
+        descriptor = os.open(segment_path(self._folder, first_position), _FLAGS | os.O_TRUNC, 0o600)
+        try:
+            _write_all(descriptor, pack_header(Header()))
+        except OSError:
+            os.close(descriptor)
+            raise
+        return descriptor, HEADER_BYTES
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def _lock(folder: Path) -> int:
+    """Held until it is closed, and by nobody when its holder was killed."""
+    descriptor = os.open(folder / "writer.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor

@@ -7,6 +7,7 @@ import secrets
 import sys
 from typing import Any
 
+from IPython.core.displaypub import CapturingDisplayPublisher
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.display import clear_output
 
@@ -54,6 +55,11 @@ def _publish(shell: InteractiveShell, content: dict[str, Any], *, update: bool =
     )
 
 
+def is_captured(shell: InteractiveShell) -> bool:
+    """Whether ``%%capture`` takes what is shown now: a passing line is nothing to keep."""
+    return isinstance(shell.display_pub, CapturingDisplayPublisher)
+
+
 class NoteLine:
     """One line of Farcell's own under a cell; written again in place, from any thread."""
 
@@ -68,6 +74,11 @@ class NoteLine:
         self._text = text
         self._show(text)
 
+    def rewrite(self, text: str) -> None:
+        """Replaces what a line says that is shown."""
+        if self._shown is not None:
+            self.write(text)
+
     def note(self, addition: str | None) -> None:
         """Puts a passing remark behind a line that is shown; None takes it away again."""
         if self._text is not None:
@@ -81,8 +92,7 @@ class NoteLine:
 
     def blank(self) -> None:
         """Where other output stands beside it, the line only loses its words."""
-        if self._shown is not None:
-            self.write("")
+        self.rewrite("")
 
     def _show(self, text: str) -> None:
         """The same text again is not sent."""

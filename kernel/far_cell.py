@@ -13,7 +13,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from farcell.remote_runtime.client.cell import Began, CellRun, Ended, Event, InputRequest, Output, Progress
 from farcell.remote_runtime.errors import CellTimeout
 
-from .display import NoteLine, show_output
+from .display import NoteLine, is_captured, show_output
 from .sentences import cost_line, progress_line
 
 PROGRESS_AFTER_S = 1.0
@@ -44,7 +44,8 @@ class CellInterrupted(KeyboardInterrupt):
 class FarCell:
     """Drives one `CellRun` from the notebook's main thread.
 
-    `alone` says whether the cell's output is this far cell's alone, so that progress can be cleared away.
+    `alone` says whether the cell's output is this far cell's alone, so that progress can be cleared away. `line` is
+    the line below it, with its time and cost.
     """
 
     shell: InteractiveShell
@@ -52,15 +53,19 @@ class FarCell:
     timeout_s: float | None = None
     quiet: bool = False
     alone: bool = True
+    line: NoteLine = field(init=False)
     _started: float = field(default_factory=time.monotonic)
     _interrupted_at: float | None = None
     _timed_out: bool = False
     _waiting: Progress | None = None
     _error: dict[str, Any] | None = None
 
-    def show(self) -> NoteLine:
-        """Runs to the end and returns the line that tells the cost; raises what the far cell raised."""
-        progress, line = NoteLine(self.shell), NoteLine(self.shell)
+    def __post_init__(self) -> None:
+        self.line = NoteLine(self.shell)
+
+    def show(self) -> None:
+        """Runs to the end; raises what the far cell raised."""
+        progress = NoteLine(self.shell)
         ended: Ended | None = None
         while ended is None:
             try:
@@ -72,8 +77,7 @@ class FarCell:
                 raise
             except KeyboardInterrupt:
                 self._interrupt()
-        self._end(ended, line)
-        return line
+        self._end(ended)
 
     def _handle(self, event: Event, progress: NoteLine) -> Ended | None:
         match event:
@@ -98,12 +102,16 @@ class FarCell:
         """Between events: progress, the cell's timeout, and the end of patience after an interrupt."""
         now = time.monotonic()
         if self._waiting and not self.run.begun and now - self._started > PROGRESS_AFTER_S:
-            progress.write(progress_line(self._waiting.session))
+            self._tell(self._waiting, progress)
         if self.timeout_s is not None and now - self._started > self.timeout_s and not self._timed_out:
             self._timed_out = True
             self._interrupt()
         if self._interrupted_at is not None and now - self._interrupted_at > INTERRUPT_PATIENCE_S:
             raise CellInterrupted("the far cell is still inside native code: %gpu restart ends it")
+
+    def _tell(self, waiting: Progress, progress: NoteLine) -> None:
+        if not is_captured(self.shell):
+            progress.write(progress_line(waiting.session))
 
     def _interrupt(self) -> None:
         if self._interrupted_at is None:
@@ -125,13 +133,13 @@ class FarCell:
         else:
             self.run.answer(request, value)
 
-    def _end(self, ended: Ended, line: NoteLine) -> None:
+    def _end(self, ended: Ended) -> None:
         if ended.error is not None:
             if self._interrupted_at is not None and not self.run.begun:
                 raise CellInterrupted("the cell was withdrawn before it began")
             raise ended.error
         if not self.quiet:
-            line.write(cost_line(ended))
+            self.line.write(cost_line(ended))
         if self._timed_out:
             raise CellTimeout(
                 f"the cell ran longer than its --timeout of {self.timeout_s:g} s and was interrupted"

@@ -43,16 +43,17 @@ class Notebook:
         return f"kernel-{hashlib.sha256(identity.encode()).hexdigest()[:16]}"
 
     def header(self) -> tuple[dict[str, Any], bool]:
-        """The header for a far cell, and whether it is the front end's own.
+        """The header for a far cell, and whether the far cell is all that runs under the front end's request.
 
-        A second far cell under one front end's request (a loop around ``run_cell_magic``) gets a header of its own:
-        the ``msg_id`` is the execute id.
+        A second far cell under one request (a loop around ``run_cell_magic``) gets a header of its own: the
+        ``msg_id`` is the execute id.
         """
-        header = dict((self.kernel.get_parent("shell") or {}).get("header") or {}) if self.kernel else {}
+        request = (self.kernel.get_parent("shell") or {}) if self.kernel else {}
+        header = dict(request.get("header") or {})
         if not header or header["msg_id"] == self._used:
             return new_header(header.get("session")), False
         self._used = header["msg_id"]
-        return header, True
+        return header, str(request.get("content", {}).get("code", "")).lstrip().startswith("%%gpu")
 
     @property
     def number(self) -> int:

@@ -11,7 +11,7 @@ def progress_line(session: Session) -> str:
     """Where a session is on its way to a kernel."""
     if session.queue is not None:
         wait = session.queue.expected_wait_s
-        expected = f", about {format_duration(wait)}" if wait is not None else ""
+        expected = f", about {format_duration(max(1, round(wait)))}" if wait is not None else ""
         return (
             f"{session.request}: place {session.queue.place} in the queue{expected}: {session.queue.reason}"
         )

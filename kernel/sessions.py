@@ -56,23 +56,28 @@ class NotebookSessions:
     def run(self, arguments: CellArguments, code: str) -> None:
         """Runs a ``%%gpu`` cell; raises what it raised."""
         spec = self.spec(arguments)
-        self._specs[spec.key.name] = spec
-        self._last = spec.key.name
         header, alone = self.notebook.header()
         source = CellSource(code, header, self.notebook.number, self.notebook.allows_input)
         self._stray.remember(header)
         run = self.client.run_cell(source, spec)
         cell = FarCell(self._shell, run, arguments.timeout_s, arguments.quiet, alone)
-        line = cell.show()
-        if run.session is not None:
-            self._lines[run.session.id] = line
+        try:
+            cell.show()
+        finally:
+            if run.session is not None:
+                self._lines[run.session.id] = cell.line
+                self._remember(spec)
 
     def use(self, request: str) -> SessionSpec:
         """Makes `request` the one that a bare ``%%gpu`` uses; starts nothing."""
         spec = self.spec(CellArguments(request=request))
+        self._remember(spec)
+        return spec
+
+    def _remember(self, spec: SessionSpec) -> None:
+        """A bare ``%%gpu`` means this from now on."""
         self._specs[spec.key.name] = spec
         self._last = spec.key.name
-        return spec
 
     def spec(self, arguments: CellArguments) -> SessionSpec:
         """What the arguments ask for, with what they leave out taken from the notebook's cells before."""
@@ -138,7 +143,7 @@ class NotebookSessions:
         if line is None:
             return
         if session.state in _OVER:
-            line.write(ended_line(session))
+            line.rewrite(ended_line(session))
             del self._lines[session.id]
         elif warning := idle_line(session):
             line.note(warning)
@@ -153,13 +158,8 @@ class NotebookSessions:
             return
         if any(spec.key.ephemeral for spec in self._specs.values()):
             with contextlib.suppress(FarcellError):
-                self._end_own(client)
+                client.stop_all(lambda session: session.key.ephemeral and self.notebook.has(session.key))
         client.close()
-
-    def _end_own(self, client: Client) -> None:
-        for session in client.sessions():
-            if session.key.ephemeral and self.notebook.has(session.key) and session.state not in _OVER:
-                client.stop(session.id)
 
 
 def _not_found(wanted: str | None, own: list[Session], others: list[Session]) -> str:

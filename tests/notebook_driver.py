@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -76,9 +77,9 @@ class Cell:
 
     @property
     def traceback(self) -> str:
-        """As shown; fails unless it is shown exactly once."""
+        """As shown, without colours; fails unless it is shown exactly once."""
         (error,) = self.of_kind("error")
-        return "\n".join(error["traceback"])
+        return re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(error["traceback"]))
 
 
 def _display_id(content: Mapping[str, Any]) -> object:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from ..api import Bill, Offer, Session, SessionSpec
+from ..errors import FarcellError
 from ..wire.messages import KernelMessage
 from .cell import CellRun, CellSource
 from .channels import Stray
 from .core import Core
 
 T = TypeVar("T")
+_log = logging.getLogger(__name__)
 
 
 def _ignore(_msg_type: str, _output: object, _parent: dict[str, Any]) -> None:
@@ -56,6 +59,10 @@ class Client:
     def stop(self, session_id: str) -> Session:
         return self._wait(self._core.stop(session_id))
 
+    def stop_all(self, chosen: Callable[[Session], bool]) -> None:
+        """Ends the chosen ones of those that live, on this thread or another; starts no gateway for that."""
+        self._wait(self._core.stop_all(chosen))
+
     def keep(self, session_id: str, seconds: float) -> Session:
         return self._wait(self._core.keep(session_id, seconds))
 
@@ -68,18 +75,20 @@ class Client:
     def run_cell(self, source: CellSource, spec: SessionSpec) -> CellRun:
         """Sends a cell on its way and returns at once; everything else comes as events of the `CellRun`."""
 
-        async def interrupt_or_withdraw() -> None:
-            if not await self._core.interrupt_cell(spec):
-                running.cancel()
+        async def interrupt_cell() -> None:
+            try:
+                await self._core.interrupt_cell(cell)
+            except FarcellError as error:
+                _log.warning("an interrupt did not reach session %s: %s", spec.key.name, error)
 
         def interrupt() -> None:
-            asyncio.run_coroutine_threadsafe(interrupt_or_withdraw(), self._loop)
+            asyncio.run_coroutine_threadsafe(interrupt_cell(), self._loop)
 
         def answer(message: KernelMessage) -> None:
             self._loop.call_soon_threadsafe(self._core.send, spec, message)
 
         cell = CellRun(source, interrupt, answer)
-        running = asyncio.run_coroutine_threadsafe(self._core.run_cell(cell, spec), self._loop)
+        asyncio.run_coroutine_threadsafe(self._core.run_cell(cell, spec), self._loop)
         return cell
 
     def close(self) -> None:

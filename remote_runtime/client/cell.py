@@ -121,6 +121,8 @@ class CellRun:
         self._answer = answer
         self.begun = False
         """Whether the kernel was seen to begin with it."""
+        self.withdrawn = False
+        """Whether it was interrupted before it had anywhere to go."""
         self.session: Session | None = None
         """The session as the newest event told it."""
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()

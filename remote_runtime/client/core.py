@@ -11,7 +11,14 @@ from typing import Any
 from urllib.parse import quote
 
 from ..api import Bill, Image, Offer, Session, SessionKey, SessionSpec, SessionState, from_json, to_json
-from ..errors import FarcellError, GatewayUnreachable, OutcomeUnknown, SessionNotFound, Unauthorized
+from ..errors import (
+    FarcellError,
+    GatewayUnreachable,
+    InternalError,
+    OutcomeUnknown,
+    SessionNotFound,
+    Unauthorized,
+)
 from .cell import CellRun, Ended, Progress
 from .channels import Channels, Stray
 from .endings import lease_ended, link_lost, started_anew
@@ -43,6 +50,8 @@ class Core:
         self._following: asyncio.Task[None] | None = None
         self._gateway: GatewayClient | None = None
         self._attached: dict[SessionKey, _Attached] = {}
+        self._sent: dict[str, Channels] = {}
+        """Where the cells that run or wait were sent, by execute id."""
         self._opening: dict[SessionKey, asyncio.Lock] = {}
 
     # --- the gateway ---
@@ -94,6 +103,19 @@ class Core:
     async def stop(self, session_id: str) -> Session:
         return from_json(Session, await self.delete(f"/farcell/v1/sessions/{quote(session_id)}"))
 
+    async def stop_all(self, chosen: Callable[[Session], bool]) -> None:
+        """Ends the chosen ones of the sessions that live, all at once. No gateway is started for that."""
+        if self._gateway is None:
+            self._gateway = await connect(start=False)
+        answer = await self._gateway.get_json("/farcell/v1/sessions")
+        sessions = [from_json(Session, value) for value in answer["sessions"]]
+        ended = [
+            self._gateway.delete_json(f"/farcell/v1/sessions/{quote(session.id)}")
+            for session in sessions
+            if session.state not in _ENDED and chosen(session)
+        ]
+        await asyncio.gather(*ended)
+
     async def keep(self, session_id: str, seconds: float) -> Session:
         path = f"/farcell/v1/sessions/{quote(session_id)}/keep"
         return from_json(Session, await self.post(path, {"seconds": seconds}))
@@ -112,16 +134,25 @@ class Core:
             cell.put(await self._run(cell, spec))
         except FarcellError as error:
             cell.put(Ended(None, error, cell.session, 0.0))
+        except Exception as error:  # noqa: BLE001 the notebook waits for the cell's end, whatever happens
+            _log.exception("a cell of session %s failed", spec.key.name)
+            cell.put(Ended(None, _unexpected(error), cell.session, 0.0))
         except asyncio.CancelledError:
             cell.put(Ended(None, OutcomeUnknown("the cell was withdrawn"), cell.session, 0.0))
             raise
 
     async def _run(self, cell: CellRun, spec: SessionSpec) -> Ended:
         channels, anew = await self._attach(spec)
+        cell.session = channels.session
+        if cell.withdrawn:
+            await self._withdraw(channels)
+            raise OutcomeUnknown("the cell was withdrawn before it began")
         progress = asyncio.create_task(self._tell_progress(cell, channels))
+        self._sent[cell.source.execute_id] = channels
         try:
             finished = await channels.run(cell, anew)
         finally:
+            del self._sent[cell.source.execute_id]
             progress.cancel()
         if finished is None:
             raise await self._why_lost(channels, cell)
@@ -134,17 +165,21 @@ class Core:
             channels.session = await self.session(channels.session.id)
         return channels.session
 
-    async def interrupt_cell(self, spec: SessionSpec) -> bool:
-        """Interrupts the session, or takes it from the queue; False where there is none yet."""
-        attached = self._attached.get(spec.key)
-        if attached is None:
-            return False
-        session = await self.session(attached.channels.session.id)
-        if session.state in (SessionState.QUEUED, SessionState.STARTING):
+    async def interrupt_cell(self, cell: CellRun) -> None:
+        """Interrupts a cell that was sent, if its session has a kernel; otherwise the cell never begins."""
+        channels = self._sent.get(cell.source.execute_id)
+        if channels is None:
+            cell.withdrawn = True
+        elif not await self._withdraw(channels):
+            await self.interrupt(channels.session.id)
+
+    async def _withdraw(self, channels: Channels) -> bool:
+        """Takes a session from the queue, or ends its container while that still starts; whether it did."""
+        session = await self.session(channels.session.id)
+        waits = session.state in (SessionState.QUEUED, SessionState.STARTING)
+        if waits:
             await self.stop(session.id)
-        else:
-            await self.interrupt(session.id)
-        return True
+        return waits
 
     def send(self, spec: SessionSpec, message: Any) -> None:
         attached = self._attached.get(spec.key)
@@ -245,3 +280,9 @@ class Core:
         if self._gateway is not None:
             self._gateway.close()
             self._gateway = None
+
+
+def _unexpected(error: Exception) -> FarcellError:
+    return InternalError(
+        f"Farcell's client failed, which is a mistake of its own: {type(error).__name__}: {error}"
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest
+from tornado.netutil import DefaultLoopResolver
 from tornado.websocket import WebSocketClientConnection, websocket_connect
 
 from ..api.json_form import decode, encode
@@ -33,12 +35,26 @@ class Address:
     local: bool = False
 
 
+class _Resolver(DefaultLoopResolver):
+    """Works at the interpreter's end too, where sessions are ended and thread pools take no more work."""
+
+    async def resolve(
+        self, host: str, port: int, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[tuple[int, Any]]:
+        try:
+            return await super().resolve(host, port, family)
+        except RuntimeError:
+            found = socket.getaddrinfo(host, port, family, socket.SOCK_STREAM)
+            return [(one_family, address) for one_family, _, _, _, address in found]
+
+
 class GatewayClient:
     """Belongs to the event loop on which it was made. Every call raises `FarcellError`, and nothing else."""
 
     def __init__(self, address: Address) -> None:
         self.address = address
-        self._http = AsyncHTTPClient(force_instance=True)
+        self._resolver = _Resolver()
+        self._http = AsyncHTTPClient(force_instance=True, resolver=self._resolver)
         self._headers = {"Authorization": f"Bearer {address.token}"}
         self._ssl = ssl.create_default_context(cafile=str(address.ca)) if address.ca else None
 
@@ -78,7 +94,11 @@ class GatewayClient:
         request = self._request("ws" + self.address.url.removeprefix("http") + path)
         try:
             connection = await websocket_connect(
-                request, subprotocols=[subprotocol], max_message_size=MAX_MESSAGE_BYTES, ping_interval=20
+                request,
+                subprotocols=[subprotocol],
+                max_message_size=MAX_MESSAGE_BYTES,
+                ping_interval=20,
+                resolver=self._resolver,
             )
         except HTTPClientError as error:
             raise self._told(error) from error

@@ -142,4 +142,4 @@ class TestBreakingLink(BreakingLink.TestCase):
 
 @pytest.mark.soak
 class TestBreakingLinkForLong(BreakingLink.TestCase):
-    settings = settings(max_examples=5_000, stateful_step_count=200, deadline=None)
+    settings = settings(max_examples=2_000, stateful_step_count=200, deadline=None)

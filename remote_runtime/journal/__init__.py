@@ -4,8 +4,27 @@ The agent writes it, in the lease's folder outside the container, before it send
 also when no container runs. One folder for each lease, of segments; `format` says what is in them.
 """
 
+from .compaction import LIMIT_BYTES, Compactor
+from .execute_table import ExecuteTable, Execution
 from .format import Kind, Record
+from .left_out import note_message
+from .policy import Policy
 from .reader import JournalReader
-from .writer import JournalWriter
+from .replay import Replayed, replay
+from .writer import SEGMENT_BYTES, JournalWriter
 
-__all__ = ["JournalReader", "JournalWriter", "Kind", "Record"]
+__all__ = [
+    "LIMIT_BYTES",
+    "SEGMENT_BYTES",
+    "Compactor",
+    "ExecuteTable",
+    "Execution",
+    "JournalReader",
+    "JournalWriter",
+    "Kind",
+    "Policy",
+    "Record",
+    "Replayed",
+    "note_message",
+    "replay",
+]

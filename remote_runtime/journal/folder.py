@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from bisect import bisect_right
 from pathlib import Path
@@ -39,3 +40,21 @@ def segment_size(folder: Path, first_position: int) -> int:
         return segment_path(folder, first_position).stat().st_size
     except FileNotFoundError:
         return 0
+
+
+class FileLock:
+    """Held until it is closed, and by nobody when its holder was killed; raises `BlockingIOError` where it is held."""
+
+    def __init__(self, path: Path) -> None:
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """May be called twice."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from .folder import first_positions, segment_path
+from .folder import FileLock, first_positions, segment_path
 from .format import HEADER_BYTES, Bytes, Header, Kind, Record, pack_head, pack_header, parse_header, scan
 
 SEGMENT_BYTES: Final = 8 << 20
@@ -31,7 +30,7 @@ class JournalWriter:
         self._rotated = rotated
         self._segment_bytes = segment_bytes
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._lock = _lock(folder)
+        self._lock = FileLock(folder / "writer.lock")
         self.position = 0
         """Of the last record."""
         self._torn = False
@@ -51,10 +50,11 @@ class JournalWriter:
         return position
 
     def close(self) -> None:
-        for descriptor in (self._descriptor, self._lock):
-            if descriptor >= 0:
-                os.close(descriptor)
-        self._descriptor = self._lock = -1
+        """May be called twice."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+        self._lock.close()
 
     def _write(self, head: bytes, body: Bytes) -> None:
         """All of it or nothing: a disk that takes only a part leaves no torn record in the middle."""
@@ -111,14 +111,3 @@ def _write_all(descriptor: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(descriptor, view) :]
-
-
-def _lock(folder: Path) -> int:
-    """Held until it is closed, and by nobody when its holder was killed."""
-    descriptor = os.open(folder / "writer.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(descriptor)
-        raise
-    return descriptor

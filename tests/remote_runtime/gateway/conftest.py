@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,24 +70,25 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def open_house(data_dir: Path, empty_database: Path) -> Open:
+def open_house(data_dir: Path, empty_database: Path) -> Iterator[Open]:
     """Opens a gateway on this test's folder; opened again, it is the next gateway of the same folder.
 
     On leaving, the leases of the last one end.
     """
+
+    opened: list[ProcessSpawner] = []
 
     @asynccontextmanager
     async def open_house(
         *,
         simulate: str = SIMULATED,
         agent: Sequence[str] = AGENT_COMMAND,
-        spawner: Any = None,
         end: bool = True,
         **options: Any,
     ) -> AsyncIterator[House]:
         if not (data_dir / "gateway.sqlite").exists() and "database_url" not in options:
             shutil.copy(empty_database, data_dir / "gateway.sqlite")
-        one = spawner or ProcessSpawner(
+        one = ProcessSpawner(
             ProcessSettings(data_dir / "containers", dict(os.environ), simulate, agent_command=agent)
         )
         async with AsyncExitStack() as stack:
@@ -97,8 +98,11 @@ def open_house(data_dir: Path, empty_database: Path) -> Open:
             if end:
                 stack.push_async_callback(gateway.end_all_leases)
             yield House(gateway, data_dir)
+        opened.append(one)
 
-    return open_house
+    yield open_house
+    for one in opened:  # what an earlier one started and a later one ended is still this process's child
+        one._machine._children.reap()
 
 
 @pytest.fixture

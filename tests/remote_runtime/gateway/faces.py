@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
+from weakref import WeakSet
 
 from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest
 from tornado.websocket import WebSocketClientConnection, websocket_connect
@@ -17,7 +18,7 @@ from tornado.websocket import WebSocketClientConnection, websocket_connect
 from farcell.remote_runtime.api.json_form import decode, encode
 from farcell.remote_runtime.wire import messages
 
-DEADLINE_S = 60.0
+DEADLINE_S = 20.0
 """How long anything may take before its test fails; far more than it needs."""
 V1 = "v1.kernel.websocket.jupyter.org"
 
@@ -126,20 +127,36 @@ class Face:
             await closed(connection)
 
 
-async def closed(connection: WebSocketClientConnection) -> int | None:
-    """Closes it, reads what is still there, and gives the close code."""
+_ended: WeakSet[WebSocketClientConnection] = WeakSet()
+
+
+def is_ended(connection: WebSocketClientConnection) -> bool:
+    return connection in _ended
+
+
+async def read(
+    connection: WebSocketClientConnection, *, deadline_s: float | None = DEADLINE_S
+) -> str | bytes | None:
+    """The next message; None once it is closed, however often it is asked (tornado says so once)."""
+    if connection in _ended:
+        return None
+    async with asyncio.timeout(deadline_s):
+        message = await connection.read_message()
+    if message is None:
+        _ended.add(connection)
+    return message
+
+
+async def closed(connection: WebSocketClientConnection) -> None:
+    """Closes it, and drops what is still there."""
     connection.close()
-    async with asyncio.timeout(DEADLINE_S):
-        while await connection.read_message() is not None:
-            pass
-    return connection.close_code
+    await close_code(connection)
 
 
 async def close_code(connection: WebSocketClientConnection) -> tuple[int | None, str | None]:
     """With which code and reason the gateway closes the WebSocket."""
-    async with asyncio.timeout(DEADLINE_S):
-        while await connection.read_message() is not None:
-            pass
+    while await read(connection) is not None:
+        pass
     connection.close()
     return connection.close_code, connection.close_reason
 
@@ -161,8 +178,7 @@ class Channels:
 
     async def read(self) -> Told | None:
         """None once the gateway has closed it."""
-        async with asyncio.timeout(DEADLINE_S):
-            data = await self.connection.read_message()
+        data = await read(self.connection)
         if data is None:
             return None
         assert isinstance(data, bytes)

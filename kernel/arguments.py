@@ -56,7 +56,7 @@ def parse_cell(line: str) -> CellArguments:
     """Raises `BadRequest`, with the usage, for a line that can't be read."""
     known = _cell_parser().parse_args(_split(line))
     return CellArguments(
-        request=",".join(known.request).replace(",,", ",") or None,
+        request=re.sub(r"\s*,\s*|\s+", ",", " ".join(known.request)) or None,
         name=known.name,
         idle_s=None if known.idle is None else parse_duration(known.idle),
         timeout_s=None if known.timeout is None else parse_duration(known.timeout),

@@ -10,7 +10,18 @@ from typing import Any, NoReturn
 
 from IPython.core.interactiveshell import InteractiveShell
 
-from farcell.remote_runtime.client.cell import Began, CellRun, Ended, Event, InputRequest, Output, Progress
+from farcell.remote_runtime.client.cell import (
+    Began,
+    CellRun,
+    Ended,
+    Event,
+    InputRequest,
+    LinkDown,
+    LinkUp,
+    Output,
+    Progress,
+)
+from farcell.remote_runtime.client.endings import format_duration
 from farcell.remote_runtime.errors import CellTimeout
 
 from .display import NoteLine, is_captured, show_output
@@ -40,6 +51,31 @@ class CellInterrupted(KeyboardInterrupt):
         return [f"KeyboardInterrupt: {self}"]
 
 
+class LinkLine:
+    """Tells that the way to the gateway is broken, once that has lasted for more than a moment."""
+
+    def __init__(self, shell: InteractiveShell) -> None:
+        self._shell = shell
+        self._line: NoteLine | None = None
+        self._down_since: float | None = None
+
+    def broke(self) -> None:
+        self._down_since = time.monotonic() if self._down_since is None else self._down_since
+
+    def keep_time(self, now: float) -> None:
+        if self._down_since is not None and self._line is None and now - self._down_since > PROGRESS_AFTER_S:
+            self._line = NoteLine(self._shell)
+            self._line.write(
+                "the link to the gateway broke; the cell goes on, and its output comes when the link is back"
+            )
+
+    def came_back(self) -> None:
+        if self._line is not None and self._down_since is not None:
+            away = format_duration(time.monotonic() - self._down_since)
+            self._line.write(f"the link to the gateway was broken for {away}; nothing is missing")
+        self._line = self._down_since = None
+
+
 @dataclass(slots=True)
 class FarCell:
     """Drives one `CellRun` from the notebook's main thread.
@@ -58,10 +94,12 @@ class FarCell:
     _interrupted_at: float | None = None
     _timed_out: bool = False
     _waiting: Progress | None = None
+    _link: LinkLine = field(init=False)
     _error: dict[str, Any] | None = None
 
     def __post_init__(self) -> None:
         self.line = NoteLine(self.shell)
+        self._link = LinkLine(self.shell)
 
     def show(self) -> None:
         """Runs to the end; raises what the far cell raised."""
@@ -87,6 +125,10 @@ class FarCell:
                 self._remove(progress)
                 if anew is not None:
                     NoteLine(self.shell).write(anew)
+            case LinkDown():
+                self._link.broke()
+            case LinkUp():
+                self._link.came_back()
             case Output(msg_type="error", content=content):
                 self._error = content
             case Output():
@@ -101,6 +143,7 @@ class FarCell:
     def _keep_time(self, progress: NoteLine) -> None:
         """Between events: progress, the cell's timeout, and the end of patience after an interrupt."""
         now = time.monotonic()
+        self._link.keep_time(now)
         if self._waiting and not self.run.begun and now - self._started > PROGRESS_AFTER_S:
             self._tell(self._waiting, progress)
         if self.timeout_s is not None and now - self._started > self.timeout_s and not self._timed_out:

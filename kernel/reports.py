@@ -30,7 +30,7 @@ def offers_table(offers: Sequence[Offer]) -> Table:
 
 def sessions_table(sessions: Iterable[Session], *, with_path: bool) -> Table:
     rows = [_session_row(session, with_path=with_path) for session in sessions]
-    columns = ("session", "state", "on", "cost", "idle", *(("notebook",) if with_path else ()))
+    columns = ("session", "state", "on", "cost", "idle stop", *(("notebook",) if with_path else ()))
     return Table(columns, rows, empty="no sessions yet: write %%gpu with a GPU on top of a cell")
 
 
@@ -47,13 +47,14 @@ def _session_row(session: Session, *, with_path: bool) -> tuple[str, ...]:
 
 
 def _idle(session: Session) -> str:
+    """When it stops by itself, or why it does not."""
     idle = session.idle
     if idle is None:
         return ""
     if idle.stops_in_s is None:
         busy = ", ".join(f"{signal.name} {signal.value}" for signal in idle.signals if signal.busy)
-        return f"no: {busy}" if busy else "kept"
-    return f"{format_duration(idle.idle_s)}, stops in {format_duration(idle.stops_in_s)}"
+        return f"not while busy ({busy})" if busy else "postponed"
+    return f"in {format_duration(round(idle.stops_in_s))}, idle for {format_duration(round(idle.idle_s))}"
 
 
 def signals_line(session: Session) -> str:

@@ -22,7 +22,7 @@ from farcell.remote_runtime.client.gateway_client import Address, GatewayClient
 from farcell.remote_runtime.embedded_facts import EmbeddedFacts
 
 T = TypeVar("T")
-DEVICES = "H100:2,T4:1"
+DEVICES = "H100:2,T4:1,L4:8"
 NOT_INHERITED = ("JPY_SESSION_NAME", "JPY_PARENT_PID", "FARCELL_SIMULATE", DATA_DIR)
 
 

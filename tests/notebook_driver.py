@@ -148,8 +148,8 @@ class Notebook:
     def __init__(self, folder: Path, environment: Mapping[str, str], *, load: bool = True) -> None:
         self.manager = KernelManager(kernel_name="python3", transport="ipc")
         self.manager.connection_file = str(folder / f"kernel-{time.monotonic_ns()}.json")
-        with (folder / "kernel.log").open("ab") as log:
-            self.manager.start_kernel(env=dict(environment), cwd=str(folder), stdout=log, stderr=log)
+        self._log = (folder / "kernel.log").open("ab")  # a restart of the kernel uses it again
+        self.manager.start_kernel(env=dict(environment), cwd=str(folder), stdout=self._log, stderr=self._log)
         self.client: BlockingKernelClient = self.manager.client()
         self.client.start_channels()
         self.asked: dict[str, Any] = {}
@@ -198,6 +198,7 @@ class Notebook:
         self.manager.cleanup_resources()
         if self.manager.context is not None and not self.manager.context.closed:
             self.manager.context.destroy(linger=0)
+        self._log.close()
 
     def __enter__(self) -> Self:
         return self

@@ -67,7 +67,9 @@ def _how(session: Session) -> str:
 
 
 def format_duration(seconds: float) -> str:
-    """``0.42 s``, ``12.3 s``, ``4 min 05 s``, ``2 h 03 min``."""
+    """``< 0.01 s``, ``0.42 s``, ``12.3 s``, ``4 min 05 s``, ``2 h 03 min``."""
+    if 0 < seconds < 0.01:
+        return "< 0.01 s"
     if seconds < 60:
         return f"{seconds:.2f} s" if seconds < 10 and seconds != int(seconds) else f"{seconds:.3g} s"
     minutes, rest = divmod(round(seconds), 60)

@@ -11,7 +11,7 @@ from notebook_driver import Notebook
 
 @pytest.fixture(scope="module")
 def machine() -> Iterator[FarMachine]:
-    """For a whole module: two H100 and a T4, simulated."""
+    """For a whole module: two H100, a T4 and eight L4, simulated."""
     with FarMachine() as machine:
         yield machine
 

@@ -33,7 +33,7 @@ def test_a_first_bare_cell_is_told_what_there_is(fresh: Notebook):
     cell = fresh.run("%%gpu\npass")
     assert cell.error == (
         "BadRequest: this notebook has not asked for a GPU yet: "
-        "write %%gpu with one of H100 (simulated), T4 (simulated), cpu"
+        "write %%gpu with one of H100 (simulated), L4 (simulated), T4 (simulated), cpu"
     )
 
 

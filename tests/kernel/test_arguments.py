@@ -1,0 +1,102 @@
+"""What is typed after ``%%gpu`` and ``%gpu`` is read, or refused in one sentence."""
+
+from __future__ import annotations
+
+import contextlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from farcell.kernel.arguments import CellArguments, Command, parse_cell, parse_command, parse_duration
+from farcell.remote_runtime.errors import BadRequest
+
+LINES = {
+    "": CellArguments(),
+    "H100": CellArguments("H100"),
+    "  h100:2 ": CellArguments("h100:2"),
+    "H100,L40S": CellArguments("H100,L40S"),
+    "H100, L40S": CellArguments("H100,L40S"),
+    "H100 , L40S": CellArguments("H100,L40S"),
+    "-q": CellArguments(quiet=True),
+    "--quiet H100": CellArguments("H100", quiet=True),
+    "H100 -n mine": CellArguments("H100", name="mine"),
+    "-n 'two words' H100": CellArguments("H100", name="two words"),
+    "H100 --name=mine": CellArguments("H100", name="mine"),
+    "--idle 10s --timeout 1h": CellArguments(idle_s=10.0, timeout_s=3600.0),
+    "H100 -n a -q --idle 1m": CellArguments("H100", "a", 60.0, None, quiet=True),
+}
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_a_cells_line_is_read(line: str):
+    assert parse_cell(line) == LINES[line]
+
+
+BAD_LINES = {
+    "--nonsense": "unrecognized arguments: --nonsense; usage: %%gpu",
+    "-n": "argument -n/--name: expected one argument; usage: %%gpu",
+    "--idle": "argument --idle: expected one argument; usage: %%gpu",
+    "--idle soon": "'soon' is not a duration",
+    "--timeout 0s": "'0s' is no time at all",
+    "'open": "can't be read: No closing quotation",
+    "--time 1h": "unrecognized arguments: --time",
+}
+
+
+@pytest.mark.parametrize("line", BAD_LINES)
+def test_a_line_that_cannot_be_read_is_refused_with_what_is_wrong(line: str):
+    with pytest.raises(BadRequest) as refused:
+        parse_cell(line)
+    assert BAD_LINES[line] in refused.value.message
+
+
+DURATIONS = {
+    "90": 90,
+    "10s": 10,
+    "1.5s": 1.5,
+    "5m": 300,
+    "1h": 3600,
+    "1h30m": 5400,
+    "1h30": 3630,
+    "1H": 3600,
+    " 2m ": 120,
+    "2m30s": 150,
+}
+
+
+@pytest.mark.parametrize("text", DURATIONS)
+def test_a_duration_is_read(text: str):
+    assert parse_duration(text) == DURATIONS[text]
+
+
+@pytest.mark.parametrize(
+    "text", ["", " ", "s", "h", "-1s", "1d", "1s1m", "ten", "1e3", "1,5s", "0", "0s", "nan", "1 h"]
+)
+def test_what_is_no_duration_is_refused(text: str):
+    with pytest.raises(BadRequest, match=r"is not a duration|is no time at all"):
+        parse_duration(text)
+
+
+@given(st.integers(0, 99), st.integers(0, 99), st.integers(1, 99))
+def test_hours_minutes_and_seconds_add_up(hours: int, minutes: int, seconds: int):
+    assert parse_duration(f"{hours}h{minutes}m{seconds}s") == hours * 3600 + minutes * 60 + seconds
+
+
+@given(st.text(max_size=40))
+def test_any_text_is_read_or_refused(text: str):
+    with contextlib.suppress(BadRequest):
+        assert isinstance(parse_cell(text), CellArguments)
+
+
+def test_a_bare_command_is_status():
+    assert parse_command("", ["status", "stop"]) == Command("status")
+
+
+def test_a_verb_has_its_operands():
+    assert parse_command("stop 'my session'", ["status", "stop"]) == Command("stop", ("my session",))
+
+
+def test_an_unknown_verb_is_told_the_verbs():
+    with pytest.raises(BadRequest, match="there is no '%gpu stopp'; there are: status, stop"):
+        parse_command("stopp", ["status", "stop"])

@@ -19,13 +19,14 @@ from ..errors import BadFrame
 from ..spawners.nvml import Nvml
 from ..wire import Kind, Message, Priority, control, messages
 from ..wire.messages import KernelMessage
+from ..wire.numbered import BROADCAST
 from .activity import ActivityMeter
-from .cells import CellTracker
-from .kernel_channels import BROADCAST
+from .cells import CellTracker, execute_request_id
 from .kernel_keeper import RESTARTED, KernelKeeper
 from .kernel_process import KernelProcess
 from .lease_folder import LeaseFolder
 from .link import GatewayLink, Refused
+from .outlet import Outlet
 from .watch import Watch
 
 _log = logging.getLogger(__name__)
@@ -45,6 +46,7 @@ class Agent:
         self._cells = CellTracker()
         self._kernel = KernelKeeper(process, self, self._cells.to_kernel)
         self._link = GatewayLink(str(folder.socket), folder.lease_id, lambda: folder.token, self)
+        self._outlet = Outlet(folder.path / "journal", self._link)
         meter = ActivityMeter(self._devices, self._nvml)
         self._watch = Watch(self._kernel, self._cells, meter, self, FIRST_LEASE_END_S)
         self._ending: asyncio.Future[EndReason] = asyncio.get_running_loop().create_future()
@@ -69,6 +71,7 @@ class Agent:
                     task.cancel()
         finally:
             self._kernel.close()
+            self._outlet.close()
         return 0
 
     # --- the kernel tells ---
@@ -77,7 +80,7 @@ class Agent:
         cell = self._cells.from_kernel(message, self._watch.uptime_ms())
         if cell is not None:
             self._watch.cell_changed(cell)
-        self._to_clients(client, message)
+        self._outlet.put(client, messages.pack(message))
 
     def kernel_ready(self, pid: int) -> None:
         self._watch.begin()
@@ -87,13 +90,7 @@ class Agent:
         self._end_cells()
         if why != RESTARTED:
             self.tell(control.KernelDied(why))
-        self._to_clients(BROADCAST, _restarting(why))
-
-    def _to_clients(self, client: int, message: KernelMessage) -> None:
-        """Backpressure: a kernel that is ahead of its link is not read until `room`."""
-        self._link.send(Message(Kind.KERNEL, client, messages.pack(message), Priority.NORMAL))
-        if not self._link.writable:
-            self._kernel.pause()
+        self._outlet.put(BROADCAST, messages.pack(_restarting(why)))
 
     # --- the gateway tells ---
 
@@ -101,11 +98,19 @@ class Agent:
         """What can't be read is logged: the gateway has checked what clients send."""
         try:
             if message.kind is Kind.KERNEL:
-                self._kernel.send(message.client, messages.unpack(message.body))
+                self._from_client(message.client, messages.unpack(message.body))
             else:
                 self._obey(control.decode_from_gateway(message.body))
         except BadFrame as error:
             _log.warning("lease %s: dropped a message: %s", self._folder.lease_id, error)
+
+    def _from_client(self, client: int, message: KernelMessage) -> None:
+        """At most once: a cell that was accepted before is not given to the kernel again."""
+        execute_id = execute_request_id(message)
+        if execute_id is None or self._outlet.accept(execute_id, client):
+            self._kernel.send(client, message)
+        else:
+            _log.info("lease %s: cell %s came again", self._folder.lease_id, execute_id)
 
     def _obey(self, order: control.FromGateway) -> None:
         match order:
@@ -159,12 +164,13 @@ class Agent:
         self._watch.move_lease_end(welcome.lease_end_s)
         self._watch.set_limits(welcome.idle_s, welcome.busy_cap_s)
         if fresh:
+            self._outlet.begin_anew()
             self._kernel.detach_all()
             if self._kernel.answers:
                 self.tell(control.Ready(self._kernel.pid, self._watch.uptime_ms()))
 
     def room(self) -> None:
-        self._kernel.resume()
+        self._outlet.flush()
 
     # --- the end ---
 

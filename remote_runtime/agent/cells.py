@@ -144,6 +144,12 @@ class CellTracker:
         return Cell(execute_id, cell.number, started_ms, now_ms, status, *cell.peaks)
 
 
+def execute_request_id(message: KernelMessage) -> str | None:
+    """The execute id of a request to run something; None for any other message."""
+    header = _read(_header, message.header) if message.channel == "shell" else None
+    return header.msg_id if header is not None and header.msg_type == "execute_request" else None
+
+
 def _read(decoder: msgspec.json.Decoder[T], data: bytes) -> T | None:
     try:
         return decoder.decode(data)

@@ -11,10 +11,9 @@ from functools import partial
 import zmq
 
 from ..wire.messages import KernelMessage
+from ..wire.numbered import BROADCAST
 from .kernel_process import Connection
 
-BROADCAST = 0
-"""The client number of IOPub messages, which everyone gets; the agent itself asks the kernel under it too."""
 _DELIMITER = b"<IDS|MSG>"
 _REPLY_CHANNELS = ("shell", "control", "stdin")
 _BATCH = 64
@@ -26,8 +25,8 @@ Deliver = Callable[[int, KernelMessage], None]
 class KernelChannels:
     """All sockets to one kernel process. `deliver(client, message)` is called on the event loop, in order per socket.
 
-    High-water marks are 0: ZMQ would drop silently at 1,000 messages. `pause` stops reading, and the kernel's side
-    of the sockets then keeps what comes.
+    High-water marks are 0: ZMQ would drop silently at 1,000 messages.
+    The agent itself asks the kernel under the number of broadcasts.
     """
 
     def __init__(self, connection: Connection, deliver: Deliver) -> None:
@@ -58,17 +57,6 @@ class KernelChannels:
         self._clients[client][message.channel].send(
             [_DELIMITER, signature, *body, *map(bytes, message.buffers)]
         )
-
-    def pause(self) -> None:
-        for socket in self._sockets():
-            socket.pause()
-
-    def resume(self) -> None:
-        for socket in self._sockets():
-            socket.resume()
-
-    def _sockets(self) -> list[_ChannelSocket]:
-        return [self._iopub, *(socket for sockets in self._clients.values() for socket in sockets.values())]
 
     def close(self) -> None:
         for client in list(self._clients):
@@ -112,21 +100,12 @@ class _ChannelSocket:
         self._socket = socket
         self._received = received
         self._loop = asyncio.get_running_loop()
-        self._paused = False
         self._loop.add_reader(self._socket.fileno(), self._read)
         self._loop.call_soon(self._read)
 
     def send(self, parts: list[bytes]) -> None:
         self._socket.send_multipart(parts, zmq.NOBLOCK)
         self._loop.call_soon(self._read)
-
-    def pause(self) -> None:
-        self._paused = True
-
-    def resume(self) -> None:
-        if self._paused:
-            self._paused = False
-            self._loop.call_soon(self._read)
 
     def close(self) -> None:
         if not self._socket.closed:
@@ -135,7 +114,7 @@ class _ChannelSocket:
 
     def _read(self) -> None:
         for _ in range(_BATCH):
-            if self._paused or self._socket.closed:
+            if self._socket.closed:
                 return
             try:
                 parts = self._socket.recv_multipart(zmq.NOBLOCK)

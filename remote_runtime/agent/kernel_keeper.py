@@ -8,7 +8,8 @@ from collections.abc import Callable
 from typing import Protocol
 
 from ..wire.messages import KernelMessage
-from .kernel_channels import BROADCAST, KernelChannels
+from ..wire.numbered import BROADCAST, OWN_CLIENTS
+from .kernel_channels import KernelChannels
 from .kernel_process import KernelProcess, describe_exit
 from .kernel_requests import KernelRequests
 
@@ -37,7 +38,7 @@ class KernelKeeper:
         self._process = process
         self._events = events
         self._sent = sent
-        self._clients: set[int] = set()
+        self._clients = {OWN_CLIENTS}
         self._pending: list[tuple[int, KernelMessage]] = []
         self._restart_wanted = asyncio.Event()
         self.answers = False
@@ -66,15 +67,9 @@ class KernelKeeper:
         self._channels.detach(client)
 
     def detach_all(self) -> None:
-        for client in list(self._clients):
+        """All but our own clients, whose replies are kept for them."""
+        for client in self._clients - {OWN_CLIENTS}:
             self.detach(client)
-
-    def pause(self) -> None:
-        """Reads nothing more from the kernel until `resume`."""
-        self._channels.pause()
-
-    def resume(self) -> None:
-        self._channels.resume()
 
     def _wait(self, client: int, message: KernelMessage) -> None:
         waiting = sum(len(pending.content) for _, pending in self._pending)

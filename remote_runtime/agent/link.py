@@ -23,7 +23,7 @@ _log = logging.getLogger(__name__)
 _FINAL_REFUSALS = frozenset({401, 403, 404, 409, 410, 426})
 """Answers to `Hello` that dialling again won't change: the lease is over, or its token is bound to another agent."""
 ACKNOWLEDGE_EVERY_S = 1.0
-_FIRST_DELAY_S, _LAST_DELAY_S = 0.05, 2.0
+_FIRST_DELAY_S, _LAST_DELAY_S = 0.05, 0.5
 
 
 class Refused(Exception):

@@ -17,6 +17,8 @@ from .kernel_keeper import KernelKeeper
 
 USAGE_EVERY_S = 5.0
 SAMPLE_EVERY_S = 1.0
+SETTLES_S = 0.05
+"""How long after a change the next look waits: a short cell's beginning and end are reported together."""
 
 
 class Reports(Protocol):
@@ -47,6 +49,7 @@ class Watch:
         self._reports = reports
         self._judge = IdleJudge(idle_s=300.0, busy_cap_s=86_400.0, started_at=time.monotonic())
         self._activity = Activity(0.0, 0, ())
+        self._sampled_at = float("-inf")
         self._lease_end = time.monotonic() + lease_end_s
         self._ready_at: float | None = None
         self._again = asyncio.Event()
@@ -76,10 +79,10 @@ class Watch:
         self._again.set()
 
     def cell_changed(self, cell: control.Cell) -> None:
-        """A cell began or ended; at its end its time is attested at once."""
+        """A cell began or ended. Nothing is measured now: the cell's own messages wait behind this."""
         self._reports.tell(cell)
-        if cell.ended_ms is not None:
-            self.attest()
+        self._fold_use()
+        self._observe()
         self._again.set()
 
     # --- the work ---
@@ -87,7 +90,8 @@ class Watch:
     async def judge(self) -> EndReason:
         """Returns when the lease has to end, with the reason."""
         while True:
-            action = self._sample()
+            self._sample()
+            action = self._observe()
             if action is Action.WARN:
                 self.unsaved = await self._kernel.variables()
             self._judge.name_unsaved(self.unsaved if self._judge.report.warned else ())
@@ -96,8 +100,10 @@ class Watch:
                 return EndReason.IDLE
             if action is Action.EXPIRE or time.monotonic() >= self._lease_end:
                 return EndReason.EXPIRED
-            await _within(min(SAMPLE_EVERY_S, self._judge.idle_s / 10), self._again.wait)
-            self._again.clear()
+            await _within(self._sample_every_s, self._again.wait)
+            if self._again.is_set():
+                await asyncio.sleep(min(SETTLES_S, self._sample_every_s))
+                self._again.clear()
 
     async def attest_regularly(self) -> None:
         while True:
@@ -114,16 +120,29 @@ class Watch:
         if self._reports.connected:
             self._reports.tell(control.Status(self._cells.running > 0, self._judge.report))
 
-    def _sample(self) -> Action:
-        activity = self._activity = self._meter.sample(self._kernel.pid)
+    @property
+    def _sample_every_s(self) -> float:
+        return min(SAMPLE_EVERY_S, self._judge.idle_s / 10)
+
+    def _sample(self) -> None:
+        """Measures, unless that was done just now (timers are a little early at times)."""
+        if time.monotonic() - self._sampled_at >= 0.9 * self._sample_every_s:
+            self._activity = self._meter.sample(self._kernel.pid)
+            self._sampled_at = time.monotonic()
+            self._fold_use()
+
+    def _fold_use(self) -> None:
+        activity = self._activity
         self._cells.observe_use(activity.memory_bytes, activity.gpu_memory_bytes, activity.gpu_utilisation)
+
+    def _observe(self) -> Action:
         return self._judge.observe(
             Sample(
                 at=time.monotonic(),
                 cells_running=self._cells.running if self._kernel.answers else 1,
                 waits_for_input=self._cells.waits_for_input,
-                cpu=activity.cpu,
-                gpu=activity.gpu_utilisation,
+                cpu=self._activity.cpu,
+                gpu=self._activity.gpu_utilisation,
             )
         )
 

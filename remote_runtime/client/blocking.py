@@ -12,8 +12,8 @@ from ..api import Bill, Offer, Session, SessionSpec
 from ..errors import FarcellError
 from ..wire.messages import KernelMessage
 from .cell import CellRun, CellSource
-from .channels import Stray
 from .core import Core
+from .inbox import Stray
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)

@@ -73,6 +73,16 @@ class Began:
 
 
 @dataclass(frozen=True, slots=True)
+class LinkDown:
+    """The way to the gateway broke while the cell was out; it is looked for again, and nothing is lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkUp:
+    """The way is there again; what was missed follows."""
+
+
+@dataclass(frozen=True, slots=True)
 class Output:
     """An IOPub message of the cell's: stream, display_data, execute_result, error, clear_output, ..."""
 
@@ -107,7 +117,7 @@ class Ended:
         return round(self.duration_s * lease.price_nanos_per_s) if lease else 0
 
 
-Event = Progress | Began | Output | InputRequest | Ended
+Event = Progress | Began | LinkDown | LinkUp | Output | InputRequest | Ended
 
 
 class CellRun:

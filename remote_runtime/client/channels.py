@@ -1,66 +1,76 @@
-"""One session's WebSocket: cells go out, their messages come back to them."""
+"""The way to one session's kernel: cells go out, their messages come back, also when connections break in between."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Protocol
 
 from tornado.websocket import WebSocketClientConnection, WebSocketClosedError
 
-from ..api import Session, SessionSpec
-from ..errors import BadFrame
-from ..wire.messages import KernelMessage, decode, header_of, pack, unpack
-from .cell import Began, CellRun, InputRequest, Output, read_output
-from .endings import kernel_died
-from .gateway_client import GatewayClient
+from ..api import LeaseId, Session, SessionSpec, SessionState
+from ..errors import BadFrame, FarcellError, SessionNotFound
+from ..journal.format import Kind, Record
+from ..journal.replay import replay
+from ..wire import numbered
+from ..wire.messages import KernelMessage, pack, unpack
+from ..wire.numbered import OWN_CLIENTS
+from .cell import CellRun
+from .inbox import CellInbox, Finished, Stray
 
 _log = logging.getLogger(__name__)
 
-SUBPROTOCOL = "v1.kernel.websocket.jupyter.org"
-
-Stray = Callable[[str, Output, dict[str, Any]], None]
-"""Gets what comes under no running cell: message type, message, parent header; a thread that prints after its cell."""
-
-
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """A cell that has its reply, and all its output before."""
-
-    reply: dict[str, Any]
-    duration_s: float
+SUBPROTOCOL = "farcell.client.v1"
+_FIRST_DELAY_S, _LAST_DELAY_S = 0.05, 2.0
+_ENDED = (SessionState.STOPPED, SessionState.LOST)
 
 
-@dataclass(slots=True)
-class _Waiting:
-    """A cell that was sent: its end is its reply *and* the kernel's idle, which come over different sockets."""
+class Way(Protocol):
+    """How to reach the gateway, wherever it is now; each raises `FarcellError`."""
 
-    run: CellRun
-    anew: str | None
-    end: asyncio.Future[Finished | None]
-    began_at: float | None = None
-    reply: dict[str, Any] | None = None
-    idle: bool = False
+    async def connect(self, session_id: str) -> WebSocketClientConnection: ...
+
+    async def session(self, session_id: str) -> Session: ...
+
+    async def journal(self, session_id: str, lease_id: LeaseId, after: int) -> list[Record]: ...
 
 
 class Channels:
-    """An open WebSocket to a session's kernel; it is of no use any more once `closed` is set."""
+    """Serves the cells of one lease of a session. `closed` is set when it is of no use any more.
 
-    def __init__(self, session: Session, connection: WebSocketClientConnection, stray: Stray) -> None:
-        self.session = session
+    As long as a cell waits, a broken connection is made again, what was missed is read in the session's journal, and a
+    cell of which nobody knows whether it arrived is sent again: the agent runs none twice.
+    """
+
+    def __init__(self, session: Session, way: Way, stray: Stray) -> None:
         self.closed = asyncio.Event()
-        self._connection = connection
-        self._stray = stray
-        self._cells: dict[str, _Waiting] = {}
+        self._way = way
+        self._inbox = CellInbox(session, stray)
+        self._connection: WebSocketClientConnection | None = None
+        self._old_lease = session.lease_id if session.state is SessionState.QUEUED else None
+        self._position: int | None = None
+        """In the lease's journal, of the newest message; None before the first."""
 
     @classmethod
-    async def open(cls, gateway: GatewayClient, session: Session, stray: Stray) -> Channels:
+    async def open(cls, session: Session, way: Way, stray: Stray) -> Channels:
         """The session may still wait for its container; what is sent then waits at the gateway."""
-        connection = await gateway.websocket(f"/api/kernels/{session.id}/channels", SUBPROTOCOL)
-        return cls(session, connection, stray)
+        channels = cls(session, way, stray)
+        channels._connection = await way.connect(session.id)
+        return channels
+
+    @property
+    def session(self) -> Session:
+        return self._inbox.session
+
+    @session.setter
+    def session(self, session: Session) -> None:
+        self._inbox.session = session
+
+    @property
+    def lease_id(self) -> LeaseId | None:
+        """The lease that is served, once it is known."""
+        return self.session.lease_id if self.session.lease_id != self._old_lease else None
 
     def serve(self, spec: SessionSpec) -> bool:
         """Whether a cell that asks for `spec` can go this way."""
@@ -68,90 +78,103 @@ class Channels:
         return same and not self.closed.is_set()
 
     def send(self, message: KernelMessage) -> None:
-        """Raises `WebSocketClosedError` when the connection is gone."""
-        written = self._connection.write_message(pack(message), binary=True)
-        written.add_done_callback(lambda done: done.cancelled() or done.exception())
+        """Silent while there is no connection: cells are sent again, and what else there is has lost its time."""
+        if self._connection is not None:
+            with contextlib.suppress(WebSocketClosedError):
+                written = self._connection.write_message(pack(message), binary=True)
+                written.add_done_callback(lambda done: done.cancelled() or done.exception())
 
     async def run(self, cell: CellRun, anew: str | None) -> Finished | None:
-        """Sends a cell and waits for its end; None when the connection was lost before that.
+        """Sends a cell and waits for its end; None when nothing more comes from its container.
 
         Raises `OutcomeUnknown` when the kernel was replaced meanwhile.
         """
-        waiting = _Waiting(cell, anew, asyncio.get_running_loop().create_future())
-        self._cells[cell.source.execute_id] = waiting
-        try:
+        with self._inbox.waiting(cell, anew) as waiting:
+            if self.closed.is_set():
+                return None
             self.send(cell.source.request())
             return await waiting.end
-        except WebSocketClosedError:
-            return None
-        finally:
-            del self._cells[cell.source.execute_id]
 
     async def read(self) -> None:
-        """Hands messages on until the connection closes; runs as a task of its own."""
+        """Hands messages on until the lease is over, or the connection breaks while nobody waits; a task of its own."""
         try:
-            while (data := await self._connection.read_message()) is not None:
+            while self._connection is not None:
+                await self._read(self._connection)
+                self._connection = None
+                if self._inbox:
+                    self._inbox.link_changed(up=False)
+                    await self._resume()
+        finally:
+            self.closed.set()
+            self._inbox.end()
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+
+    async def _read(self, connection: WebSocketClientConnection) -> None:
+        try:
+            while (data := await connection.read_message()) is not None:
                 if isinstance(data, bytes):
-                    self._received(data)
+                    await self._received(numbered.unpack(data))
         except (BadFrame, WebSocketClosedError) as error:
             _log.warning("session %s: %s", self.session.id, error)
         finally:
-            self.closed.set()
-            self._connection.close()
-            for waiting in self._cells.values():
-                if not waiting.end.done():
-                    waiting.end.set_result(None)
+            connection.close()
 
-    def close(self) -> None:
-        self._connection.close()
+    async def _received(self, live: numbered.Numbered) -> None:
+        """A message that follows on what is known, that is known already, or that tells of something missed."""
+        is_first = self._position is None and live.message
+        if not is_first and live.previous > (self._position or 0):
+            await self._catch_up()
+        if live.message and not 0 < live.position <= (self._position or 0):
+            self._position = live.position or self._position
+            self._inbox.received(unpack(live.message))
 
-    def _received(self, data: bytes) -> None:
-        message = unpack(data)
-        header, parent = header_of(message), decode(message.parent_header)
-        waiting = self._cells.get(str(parent.get("msg_id")))
-        msg_type = str(header.get("msg_type"))
-        if waiting is not None:
-            self._of_cell(waiting, msg_type, header, message)
-        elif msg_type == "status":
-            self._lifecycle(decode(message.content))
-        elif message.channel == "iopub" and parent:
-            self._stray(msg_type, read_output(message, msg_type), parent)
+    async def _resume(self) -> None:
+        """A new connection, and what was missed; none when the lease is over."""
+        delay_s = _FIRST_DELAY_S
+        while self._inbox and self._connection is None:
+            try:
+                if not await self._reconnect():
+                    return
+            except SessionNotFound:
+                return
+            except FarcellError as error:
+                _log.info("session %s: no way to the gateway yet: %s", self.session.id, error)
+                await asyncio.sleep(delay_s)
+                delay_s = min(delay_s * 2, _LAST_DELAY_S)
 
-    def _of_cell(
-        self, waiting: _Waiting, msg_type: str, header: dict[str, Any], message: KernelMessage
-    ) -> None:
-        if message.channel == "iopub":
-            if msg_type == "status":
-                self._status(waiting, decode(message.content).get("execution_state"))
-            elif msg_type != "execute_input":
-                waiting.run.put(read_output(message, msg_type))
-        elif message.channel == "stdin":
-            content = decode(message.content)
-            waiting.run.put(
-                InputRequest(str(content.get("prompt", "")), bool(content.get("password")), header)
-            )
-        elif msg_type == "execute_reply":
-            waiting.reply = decode(message.content)
-            self._end_if_over(waiting)
+    async def _reconnect(self) -> bool:
+        session = await self._way.session(self.session.id)
+        if self.lease_id is None:
+            self.session = session
+        if session.state in _ENDED or session.lease_id != self.lease_id:
+            await self._catch_up()
+            return False
+        connection = await self._way.connect(session.id)
+        self.session = session
+        try:
+            await self._catch_up()
+        except FarcellError:
+            connection.close()
+            raise
+        self._connection = connection
+        self._inbox.link_changed(up=True)
+        for request in self._inbox.unaccepted():
+            self.send(request)
+        return True
 
-    def _status(self, waiting: _Waiting, state: object) -> None:
-        if state == "busy" and waiting.began_at is None:
-            waiting.began_at = time.monotonic()
-            waiting.run.put(Began(self.session, waiting.anew))
-        elif state == "idle":
-            waiting.idle = True
-            self._end_if_over(waiting)
-
-    def _end_if_over(self, waiting: _Waiting) -> None:
-        if waiting.idle and waiting.reply is not None and not waiting.end.done():
-            duration_s = 0.0 if waiting.began_at is None else time.monotonic() - waiting.began_at
-            waiting.end.set_result(Finished(waiting.reply, duration_s))
-
-    def _lifecycle(self, content: dict[str, Any]) -> None:
-        """``restarting`` comes from the agent, with the reason: no reply will come."""
-        if content.get("execution_state") != "restarting":
+    async def _catch_up(self) -> None:
+        """Reads in the journal what came after the newest message."""
+        if self.lease_id is None:
             return
-        detail = str((content.get("farcell") or {}).get("detail", ""))
-        for waiting in self._cells.values():
-            if not waiting.end.done():
-                waiting.end.set_exception(kernel_died(self.session, detail))
+        after = self._position or 0
+        missed = await self._way.journal(self.session.id, self.lease_id, after)
+        for record in missed:
+            if record.kind is Kind.ACCEPTED:
+                self._inbox.accepted(bytes(record.body).decode())
+        for found in replay(missed, after, {OWN_CLIENTS}):
+            self._inbox.received(unpack(found.message))
+        if missed:
+            self._position = max(after, missed[-1].position)

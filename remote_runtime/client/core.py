@@ -10,7 +10,20 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote
 
-from ..api import Bill, Image, Offer, Session, SessionKey, SessionSpec, SessionState, from_json, to_json
+from tornado.websocket import WebSocketClientConnection
+
+from ..api import (
+    Bill,
+    Image,
+    LeaseId,
+    Offer,
+    Session,
+    SessionKey,
+    SessionSpec,
+    SessionState,
+    from_json,
+    to_json,
+)
 from ..errors import (
     FarcellError,
     GatewayUnreachable,
@@ -19,12 +32,14 @@ from ..errors import (
     SessionNotFound,
     Unauthorized,
 )
+from ..journal import Record
 from .cell import CellRun, Ended, Progress
-from .channels import Channels, Stray
+from .channels import SUBPROTOCOL, Channels
 from .endings import lease_ended, link_lost, started_anew
-from .events import EventParser
 from .gateway_client import GatewayClient
+from .inbox import Stray
 from .locate import connect
+from .streams import EventParser, RecordParser
 
 _log = logging.getLogger(__name__)
 
@@ -93,6 +108,19 @@ class Core:
 
     async def session(self, session_id: str) -> Session:
         return from_json(Session, await self.get(f"/farcell/v1/sessions/{quote(session_id)}"))
+
+    async def connect(self, session_id: str) -> WebSocketClientConnection:
+        """A WebSocket to a session's kernel."""
+        path = f"/api/kernels/{quote(session_id)}/channels"
+        connection: WebSocketClientConnection = await self._ask("websocket", path, SUBPROTOCOL)
+        return connection
+
+    async def journal(self, session_id: str, lease_id: LeaseId, after: int) -> list[Record]:
+        """What is in a lease's journal behind that position."""
+        parser = RecordParser()
+        path = f"/farcell/v1/sessions/{quote(session_id)}/journal?lease={lease_id}&after={after}"
+        await self._ask("stream", path, parser.feed)
+        return parser.records
 
     async def bill(self) -> Bill:
         return from_json(Bill, await self.get("/farcell/v1/bill"))
@@ -211,7 +239,7 @@ class Core:
     async def _open(self, session: Session) -> Channels:
         """Raises why the session is gone if it was faster to fail than this is to connect."""
         try:
-            return await Channels.open(await self.gateway(), session, self._stray)
+            return await Channels.open(session, self, self._stray)
         except SessionNotFound:
             raise lease_ended(await self.session(session.id), begun=False) from None
 

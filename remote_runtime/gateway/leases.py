@@ -20,10 +20,11 @@ from ..api import EndReason, GatewayId, Lease, LeaseId, LeaseState, SessionId, S
 from ..api.identifiers import new_lease_id
 from ..errors import FarcellError, StartFailed
 from ..scheduler import Grant
-from ..spawners.contract import ContainerSpec, ContainerState, Spawner
+from ..spawners.contract import Container, ContainerSpec, ContainerState, Spawner
 from ..wire import control
-from . import book, records
+from . import records
 from .background import Background
+from .bookkeeper import Bookkeeper
 from .database import Database
 from .live_session import LiveSession
 from .options import GatewayOptions
@@ -58,6 +59,7 @@ class LeaseKeeper:
         self._background = background
         self.changed = changed
         self.times = options.times
+        self.bookkeeper = Bookkeeper(database, background, changed)
 
     @property
     def socket(self) -> Path:
@@ -66,6 +68,10 @@ class LeaseKeeper:
 
     def lease_folder(self, lease_id: LeaseId) -> Path:
         return self._folder / "leases" / lease_id
+
+    def journal_folder(self, lease_id: LeaseId) -> Path:
+        """Written by the lease's agent; belongs to the session, and outlives the lease."""
+        return self.lease_folder(lease_id) / "journal"
 
     def find(self, lease_id: LeaseId) -> LiveSession | None:
         return self._by_lease.get(lease_id)
@@ -164,29 +170,9 @@ class LeaseKeeper:
         self.changed(live)
 
     def attested(self, live: LiveSession, uptime_ms: int) -> None:
-        """Charges what is new and moves the lease's end. An agent attests no more than has passed here."""
-        if live.lease is None or live.lease.state is LeaseState.ENDED:
-            return
-        elapsed_ms = live.elapsed_ms()
-        attested_ms = max(min(uptime_ms, elapsed_ms), live.lease.attested_ms)
-        live.lease = replace(live.lease, attested_ms=attested_ms)
+        """Charges what is new and moves the lease's end."""
         live.move_lease_end(self.times.lease_s)
-        charging = self._charge(live, live.lease, uptime_ms, elapsed_ms)
-        self._background.spawn(charging, f"charging lease {live.lease.id}")
-
-    async def _charge(self, live: LiveSession, lease: Lease, uptime_ms: int, elapsed_ms: int) -> None:
-        entry = await self._database.write(
-            lambda connection: book.charge(
-                connection, lease, live.owner, attested_ms=uptime_ms, elapsed_ms=elapsed_ms
-            )
-        )
-        if entry is not None:
-            live.session = replace(live.session, cost_nanos=live.session.cost_nanos + entry.amount_nanos)
-            self.changed(live)
-
-    def cell_changed(self, lease_id: LeaseId, cell: control.Cell) -> None:
-        work = self._database.write(lambda connection: records.write_cell(connection, lease_id, cell))
-        self._background.spawn(work, f"recording a cell of lease {lease_id}")
+        self.bookkeeper.attested(live, uptime_ms)
 
     def kernel_died(self, live: LiveSession, detail: str) -> None:
         """The agent starts another; until it answers the session is starting again."""
@@ -256,6 +242,7 @@ class LeaseKeeper:
             _log.info("lease %s ended: %s %s", lease.id, reason.value, detail)
             self._by_lease.pop(lease.id, None)
             await asyncio.to_thread(self._empty_folder, lease.id)
+        await self.bookkeeper.flush()
         await self._database.write(lambda connection: _write_end(connection, live, lease, state))
         live.state = state
         self._places.scheduler.withdraw(live.session.id)
@@ -278,9 +265,11 @@ class LeaseKeeper:
             delay_s = min(2 * delay_s, 30.0)
 
     def _empty_folder(self, lease_id: LeaseId) -> None:
-        """Only the log outlives a lease; silent where nothing of it is there."""
+        """The journal and the log outlive a lease; silent where nothing of it is there."""
         folder = self.lease_folder(lease_id)
         for path in folder.iterdir() if folder.is_dir() else ():
+            if path == self.journal_folder(lease_id):
+                continue
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path, ignore_errors=True)
             elif path.suffix != ".log":
@@ -300,7 +289,10 @@ class LeaseKeeper:
     async def reconcile(self) -> None:
         """Compares leases with containers: a container without a lease is stopped, a lease without a container ends."""
         for spawner in self._places.spawners.values():
-            containers = {container.lease_id: container for container in await spawner.list(self._gateway_id)}
+            found = await self._containers(spawner)
+            if found is None:
+                continue
+            containers = {container.lease_id: container for container in found}
             for lease_id in containers.keys() - self._by_lease.keys():
                 _log.warning("container of lease %s has no lease here: stopped", lease_id)
                 await spawner.stop(lease_id)
@@ -314,11 +306,19 @@ class LeaseKeeper:
         return here and started and not live.link.connected and container is None
 
     async def _runs(self, lease: Lease) -> bool:
-        containers = await self._spawner(lease).list(self._gateway_id)
-        return any(
+        """Also while its spawner can't say: a lease does not end because somebody else has trouble."""
+        containers = await self._containers(self._spawner(lease))
+        return containers is None or any(
             container.lease_id == lease.id and container.state is ContainerState.RUNNING
             for container in containers
         )
+
+    async def _containers(self, spawner: Spawner) -> list[Container] | None:
+        try:
+            return await spawner.list(self._gateway_id)
+        except Exception:  # noqa: BLE001 (a spawner's trouble is the operator's to see)
+            _log.exception("the spawner %s can't list its containers", spawner.name)
+            return None
 
     def _spawner(self, lease: Lease) -> Spawner:
         return self._places.spawners[lease.spawner]

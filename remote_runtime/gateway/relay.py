@@ -9,13 +9,12 @@ from typing import Protocol
 
 from ..api import SessionId
 from ..errors import TooLarge
-from ..wire import Kind, Message, Priority, control
+from ..wire import Kind, Message, Priority, control, numbered
+from ..wire.numbered import BROADCAST, OWN_CLIENTS
 from .agent_link import AgentLink
 
 _log = logging.getLogger(__name__)
 
-BROADCAST = 0
-"""The client number of what every client gets."""
 WAITING_BYTES = 64 << 20
 """What clients may send before there is an agent."""
 MESSAGE_BYTES = 256
@@ -25,7 +24,13 @@ _URGENT_CHANNELS = frozenset({"control", "stdin"})
 
 
 class Client(Protocol):
-    """A connection of a notebook: gets kernel messages in the v1 layout, and is told when the lease is over."""
+    """A connection of a notebook: gets kernel messages, and is told when the lease is over.
+
+    Stock clients get them in the v1 layout; our own, for which `own` is true, as they came: numbered.
+    """
+
+    @property
+    def own(self) -> bool: ...
 
     def deliver(self, data: bytes) -> None: ...
 
@@ -38,7 +43,8 @@ class Relay:
     def __init__(self, session_id: SessionId) -> None:
         self._session_id = session_id
         self._clients: dict[int, Client] = {}
-        self._numbers = count(1)
+        self._own: set[Client] = set()
+        self._numbers = count(OWN_CLIENTS + 1)
         self._link: AgentLink | None = None
         self._waiting: deque[Message] = deque()
         self._waiting_bytes = 0
@@ -48,16 +54,20 @@ class Relay:
 
     @property
     def clients(self) -> int:
-        return len(self._clients)
+        return len(self._clients) + len(self._own)
 
     def attach(self, client: Client) -> int:
-        """Gives the client its number; numbers are not used twice."""
+        """Gives the client its number: our own share one; of others none is used twice."""
+        if client.own:
+            self._own.add(client)
+            return OWN_CLIENTS
         number = next(self._numbers)
         self._clients[number] = client
         self._send(_control(control.Attach(number)))
         return number
 
-    def detach(self, number: int) -> None:
+    def detach(self, number: int, client: Client) -> None:
+        self._own.discard(client)
         if self._clients.pop(number, None) is not None:
             self._send(_control(control.Detach(number)))
 
@@ -72,12 +82,16 @@ class Relay:
         self._send(Message(Kind.KERNEL, number, data, _priority(channel)))
 
     def from_agent(self, number: int, data: bytes) -> None:
+        """Passes on a numbered message; raises `BadFrame` for one that is not."""
         self.relayed += 1
-        if number == BROADCAST:
-            for client in list(self._clients.values()):
+        if number in (BROADCAST, OWN_CLIENTS):
+            for client in list(self._own):
                 client.deliver(data)
-        elif number in self._clients:
-            self._clients[number].deliver(data)
+        stock = self._clients.values() if number == BROADCAST else filter(None, [self._clients.get(number)])
+        if clients := list(stock):
+            message = bytes(numbered.unpack(data).message)
+            for client in clients:
+                client.deliver(message)
 
     def command(self, order: control.Control) -> bool:
         """Sends the agent an order ahead of other messages; False when there is no agent."""
@@ -104,8 +118,10 @@ class Relay:
             self._link.close()
         self._link = None
         self._waiting.clear()
-        clients, self._clients = self._clients, {}
-        for client in clients.values():
+        clients = [*self._clients.values(), *self._own]
+        self._clients.clear()
+        self._own.clear()
+        for client in clients:
             client.end(code, reason)
 
     def _send(self, message: Message) -> None:

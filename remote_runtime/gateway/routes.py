@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tornado.web import Application
 
-from .handlers import agents, base, kernels, sessions, system
+from .handlers import agents, base, journal, kernels, sessions, system
 
 if TYPE_CHECKING:
     from .application import Gateway
@@ -33,6 +33,7 @@ def make_application(gateway: Gateway) -> Application:
         (rf"/farcell/v1/sessions/{_ID}", sessions.OneSession),
         (rf"/farcell/v1/sessions/{_ID}/keep", sessions.KeepSession),
         (rf"/farcell/v1/sessions/{_ID}/logs", sessions.SessionLogs),
+        (rf"/farcell/v1/sessions/{_ID}/journal", journal.SessionJournal),
         (r"/farcell/v1/leases", sessions.Leases),
         (r"/farcell/v1/bill", sessions.Bill),
         (r"/farcell/v1/events", sessions.Events),

@@ -20,7 +20,7 @@ OLDEST_WIRE = 1
 class AgentConnect(SocketHandler):
     """One connection of an agent: the token, then the hello (which binds it), then frames."""
 
-    subprotocol = SUBPROTOCOL
+    subprotocols = (SUBPROTOCOL,)
     _live: LiveSession | None = None
 
     @property

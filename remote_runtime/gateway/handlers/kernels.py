@@ -20,6 +20,7 @@ from .sockets import SocketHandler
 _log = logging.getLogger(__name__)
 
 SUBPROTOCOL = "v1.kernel.websocket.jupyter.org"
+OWN_SUBPROTOCOL = "farcell.client.v1"
 MAX_MESSAGE_BYTES = 256 << 20
 """The largest kernel message that a client may send; what is announced larger is refused before it is read."""
 MAX_BEHIND_BYTES = 64 << 20
@@ -117,9 +118,13 @@ class KernelAction(JsonHandler):
 
 
 class Channels(SocketHandler):
-    """``GET /api/kernels/{id}/channels``: kernel messages in the v1 layout, relayed without being decoded."""
+    """``GET /api/kernels/{id}/channels``: kernel messages in the v1 layout, relayed without being decoded.
 
-    subprotocol = SUBPROTOCOL
+    Our own clients ask for ``farcell.client.v1``: what they get is numbered, and what they miss, because the connection
+    broke or they read too slowly, they read in the session's journal.
+    """
+
+    subprotocols = (OWN_SUBPROTOCOL, SUBPROTOCOL)
     _relay: Relay | None = None
     _number = 0
     _behind_bytes = 0
@@ -127,6 +132,10 @@ class Channels(SocketHandler):
     async def check(self) -> None:
         user = await self.authenticate()
         self._live = self.gateway.desk.live(user, self.path_args[0])
+
+    @property
+    def own(self) -> bool:
+        return self.selected_subprotocol == OWN_SUBPROTOCOL
 
     def opened(self) -> None:
         self._relay = self._live.relay
@@ -149,7 +158,7 @@ class Channels(SocketHandler):
     def on_close(self) -> None:
         super().on_close()
         if self._relay is not None:
-            self._relay.detach(self._number)
+            self._relay.detach(self._number, self)
 
     # --- what the relay calls ---
 
@@ -163,7 +172,8 @@ class Channels(SocketHandler):
             self.close(1013, "the client reads too slowly")
 
     def end(self, code: int, reason: str) -> None:
-        self.deliver(_dead(reason))
+        if not self.own:
+            self.deliver(_dead(reason))
         self.close(code, reason[:120])
 
     def _written(self, size: int, _written: asyncio.Future[None]) -> None:

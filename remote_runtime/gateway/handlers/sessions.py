@@ -101,10 +101,11 @@ class Leases(JsonHandler):
 class Bill(JsonHandler):
     """``GET /farcell/v1/bill``: what was charged, by cell and idle time, up to the newest attestation.
 
-    It is read in the writer's turn: what agents told before is in it.
+    What agents told before is in it.
     """
 
     async def get(self) -> None:
+        await self.gateway.keeper.bookkeeper.flush()
         bill = await self.gateway.database.write(lambda connection: book.bill(connection, self.user.id))
         self.write_json(to_json(bill))
 

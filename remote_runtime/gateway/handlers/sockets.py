@@ -21,9 +21,10 @@ GOING_AWAY = 1001
 
 @stream_request_body
 class SocketHandler(Guard, WebSocketHandler):
-    """A WebSocket that speaks `subprotocol`. What `check` raises is answered as JSON before anything is upgraded."""
+    """A WebSocket that speaks one of `subprotocols`; what `check` raises is answered as JSON before the upgrade."""
 
-    subprotocol: ClassVar[str]
+    subprotocols: ClassVar[tuple[str, ...]]
+    """The first that the other side offers too is spoken."""
 
     def initialize(self, gateway: Gateway) -> None:
         super().initialize(gateway)
@@ -37,7 +38,7 @@ class SocketHandler(Guard, WebSocketHandler):
         await self.check()
         if self.request.headers.get("Upgrade", "").lower() != "websocket":
             raise BadRequest(
-                f"here is a WebSocket (subprotocol {self.subprotocol}); this is no request for one"
+                f"here is a WebSocket (subprotocol {' or '.join(self.subprotocols)}); this is no request for one"
             )
 
     async def check(self) -> None:
@@ -51,15 +52,15 @@ class SocketHandler(Guard, WebSocketHandler):
         return True  # `check_place` has done so, for requests of every kind
 
     def select_subprotocol(self, subprotocols: list[str]) -> str | None:
-        return self.subprotocol if self.subprotocol in subprotocols else None
+        return next((ours for ours in self.subprotocols if ours in subprotocols), None)
 
     def open(self, *_ids: str) -> None:
         self.gateway.sockets.add(self)
         self.set_nodelay(True)
-        if self.selected_subprotocol == self.subprotocol:
+        if self.selected_subprotocol in self.subprotocols:
             self.opened()
         else:
-            self.close(1002, f"this WebSocket speaks {self.subprotocol}")
+            self.close(1002, f"this WebSocket speaks {' or '.join(self.subprotocols)}"[:MAX_REASON_BYTES])
 
     def opened(self) -> None:
         """The other side speaks the subprotocol."""

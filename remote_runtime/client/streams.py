@@ -1,4 +1,4 @@
-"""The gateway's event stream (server-sent events) taken apart; pure."""
+"""Bodies without an end, taken apart as they come: the gateway's events, and journals; pure."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..api.json_form import decode
+from ..journal.format import Record, scan
 
 
 class EventParser:
@@ -27,3 +28,19 @@ def _field(line: str) -> tuple[str, str]:
     """A comment, which begins with a colon, is a field without a name."""
     name, _, value = line.partition(":")
     return name, value.removeprefix(" ")
+
+
+class RecordParser:
+    """Fed with pieces of a journal; `records` are those that are whole so far."""
+
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+        self._rest = b""
+
+    def feed(self, data: bytes) -> None:
+        self._rest += data
+        read = 0
+        for record, end in scan(self._rest, 0):
+            self.records.append(record)
+            read = end
+        self._rest = self._rest[read:]

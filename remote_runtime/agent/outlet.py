@@ -1,0 +1,100 @@
+"""From the kernel into the journal, and from there to the gateway, as fast as it takes it."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Protocol
+
+from ..journal import JournalReader, JournalWriter, Kind
+from ..wire import Kind as FrameKind
+from ..wire import Message, Priority, numbered
+from ..wire.numbered import BROADCAST, NUDGE, OWN_CLIENTS
+
+_log = logging.getLogger(__name__)
+
+
+class Sink(Protocol):
+    """The link to the gateway."""
+
+    @property
+    def writable(self) -> bool: ...
+
+    def send(self, message: Message) -> None: ...
+
+
+class Outlet:
+    """Every message is in the journal before it is sent on.
+
+    Where the link has no room, the rest is read from there later: a slow or absent gateway costs disk, not memory, and
+    the kernel never waits for it.
+    """
+
+    def __init__(self, folder: Path, sink: Sink) -> None:
+        self._writer = JournalWriter(folder)
+        self._reader = JournalReader(folder)
+        self._sink = sink
+        self._previous = 0
+        self._sent = 0
+        self._behind = False
+        self._accepted: set[str] = set()
+        self._full = False
+
+    def put(self, client: int, message: bytes) -> None:
+        """A packed kernel message for a client (0: for all)."""
+        position = self._record(Kind.MESSAGE, message, client)
+        if self._sink.writable and not self._behind:
+            self._send(client, position, message)
+        elif position:
+            self._behind = True
+        else:
+            _log.error("a message of %d bytes is lost: neither disk nor link takes it", len(message))
+
+    def accept(self, execute_id: str, client: int) -> bool:
+        """Notes that a cell is taken; False when it was before: then it is not run again, and its output is there."""
+        if execute_id in self._accepted:
+            return False
+        self._accepted.add(execute_id)
+        self._record(Kind.ACCEPTED, execute_id.encode(), client)
+        return True
+
+    def flush(self) -> None:
+        """Sends on what waits in the journal, as far as there is room; to be called whenever there is some again."""
+        if not self._behind:
+            return
+        for record in self._reader.read(self._sent):
+            if not self._sink.writable:
+                return
+            if record.kind is Kind.MESSAGE:
+                self._send(record.client, record.position, record.body)
+            else:
+                self._sent = record.position
+        self._behind = False
+
+    def begin_anew(self) -> None:
+        """The gateway is a new process: what it has not got, its clients read in the journal, and are told to."""
+        self._behind = False
+        self._sent = self._previous = self._writer.position
+        self._send(OWN_CLIENTS, NUDGE, b"")
+
+    def close(self) -> None:
+        self._writer.close()
+
+    def _send(self, client: int, position: int, message: bytes | memoryview) -> None:
+        body = numbered.pack(self._previous, position, message)
+        self._sink.send(Message(FrameKind.KERNEL, client, body, Priority.NORMAL))
+        self._sent = max(self._sent, position)
+        if client in (BROADCAST, OWN_CLIENTS) and position:
+            self._previous = position
+
+    def _record(self, kind: Kind, body: bytes, client: int) -> int:
+        """0 where the disk takes nothing: then the message is only sent on, and the log says so, once."""
+        try:
+            position = self._writer.append(kind, body, client)
+        except OSError as error:
+            if not self._full:
+                _log.error("the journal can't be written: %s", error)
+            self._full = True
+            return 0
+        self._full = False
+        return position

@@ -1,0 +1,134 @@
+"""What comes from a session's kernel, sorted by the cells that wait for it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from ..api import Session
+from ..wire.messages import KernelMessage, decode, header_of
+from .cell import Began, CellRun, InputRequest, LinkDown, LinkUp, Output, read_output
+from .endings import kernel_died
+
+Stray = Callable[[str, Output, dict[str, Any]], None]
+"""Gets what comes under no running cell: message type, message, parent header; a thread that prints after its cell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A cell that has its reply, and all its output before."""
+
+    reply: dict[str, Any]
+    duration_s: float
+
+
+@dataclass(slots=True)
+class Waiting:
+    """A cell that was sent: its end is its reply *and* the kernel's idle, which come over different sockets.
+
+    `accepted`: the agent has it for sure. `end` is None when nothing more will come.
+    """
+
+    run: CellRun
+    anew: str | None
+    end: asyncio.Future[Finished | None]
+    accepted: bool = False
+    began_at: float | None = None
+    reply: dict[str, Any] | None = None
+    idle: bool = False
+
+
+class CellInbox:
+    """Fed with every message once, in order."""
+
+    def __init__(self, session: Session, stray: Stray) -> None:
+        self.session = session
+        self._stray = stray
+        self._cells: dict[str, Waiting] = {}
+
+    def __bool__(self) -> bool:
+        """Whether a cell waits."""
+        return bool(self._cells)
+
+    @contextmanager
+    def waiting(self, run: CellRun, anew: str | None) -> Iterator[Waiting]:
+        """The cell's messages come to it as long as this lasts."""
+        waiting = Waiting(run, anew, asyncio.get_running_loop().create_future())
+        self._cells[run.source.execute_id] = waiting
+        try:
+            yield waiting
+        finally:
+            del self._cells[run.source.execute_id]
+
+    def unaccepted(self) -> list[KernelMessage]:
+        """The requests of which nobody knows whether they arrived."""
+        return [waiting.run.source.request() for waiting in self._cells.values() if not waiting.accepted]
+
+    def accepted(self, execute_id: str) -> None:
+        if execute_id in self._cells:
+            self._cells[execute_id].accepted = True
+
+    def link_changed(self, *, up: bool) -> None:
+        for waiting in self._cells.values():
+            waiting.run.put(LinkUp() if up else LinkDown())
+
+    def end(self) -> None:
+        """Nothing more will come."""
+        for waiting in self._cells.values():
+            if not waiting.end.done():
+                waiting.end.set_result(None)
+
+    def received(self, message: KernelMessage) -> None:
+        header, parent = header_of(message), decode(message.parent_header)
+        waiting = self._cells.get(str(parent.get("msg_id")))
+        msg_type = str(header.get("msg_type"))
+        if waiting is not None:
+            self._of_cell(waiting, msg_type, header, message)
+        elif msg_type == "status":
+            self._lifecycle(decode(message.content))
+        elif message.channel == "iopub" and parent:
+            self._stray(msg_type, read_output(message, msg_type), parent)
+
+    def _of_cell(
+        self, waiting: Waiting, msg_type: str, header: dict[str, Any], message: KernelMessage
+    ) -> None:
+        if message.channel == "iopub":
+            if msg_type == "status":
+                self._status(waiting, decode(message.content).get("execution_state"))
+            elif msg_type != "execute_input":
+                waiting.run.put(read_output(message, msg_type))
+        elif message.channel == "stdin":
+            content = decode(message.content)
+            waiting.run.put(
+                InputRequest(str(content.get("prompt", "")), bool(content.get("password")), header)
+            )
+        elif msg_type == "execute_reply":
+            waiting.reply = decode(message.content)
+            self._end_if_over(waiting)
+
+    def _status(self, waiting: Waiting, state: object) -> None:
+        waiting.accepted = True
+        if state == "busy" and waiting.began_at is None:
+            waiting.began_at = time.monotonic()
+            waiting.run.put(Began(self.session, waiting.anew))
+        elif state == "idle":
+            waiting.idle = True
+            self._end_if_over(waiting)
+
+    def _end_if_over(self, waiting: Waiting) -> None:
+        if waiting.idle and waiting.reply is not None and not waiting.end.done():
+            duration_s = 0.0 if waiting.began_at is None else time.monotonic() - waiting.began_at
+            waiting.end.set_result(Finished(waiting.reply, duration_s))
+
+    def _lifecycle(self, content: dict[str, Any]) -> None:
+        """``restarting`` comes from the agent, with the reason: no reply will come."""
+        if content.get("execution_state") != "restarting":
+            return
+        detail = str((content.get("farcell") or {}).get("detail", ""))
+        for waiting in self._cells.values():
+            if not waiting.end.done():
+                waiting.end.set_exception(kernel_died(self.session, detail))

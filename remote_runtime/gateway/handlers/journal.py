@@ -1,0 +1,57 @@
+"""A session's journal: what a client that was away reads, also when no container runs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from itertools import islice
+
+from tornado.iostream import StreamClosedError
+
+from ...api import LeaseId
+from ...errors import BadRequest, NotFound
+from ...journal import JournalReader, Record
+from ...journal.format import pack
+from .. import records
+from .base import JsonHandler
+
+RECORDS_AT_ONCE = 256
+
+
+class SessionJournal(JsonHandler):
+    """``GET /farcell/v1/sessions/{id}/journal?lease=ID&after=POSITION``: the records behind that position.
+
+    They come as they lie on disk (`journal.format`). Without `lease` it is the newest one's. The body ends with the
+    last record that is there now.
+    """
+
+    async def get(self, session_id: str) -> None:
+        lease_id = await self._lease(session_id)
+        after = self.get_query_argument("after", "0")
+        if not after.isascii() or not after.isdigit() or len(after) > 19:
+            raise BadRequest(f"a journal's positions are whole numbers, not {after!r}")
+        self.set_header("Content-Type", "application/vnd.farcell.journal")
+        self.set_header("Farcell-Lease", lease_id)
+        reader = JournalReader(self.gateway.keeper.journal_folder(lease_id))
+        records_left = reader.read(int(after))
+        try:
+            while piece := await asyncio.to_thread(_piece, records_left):
+                self.write(piece)
+                await self.flush()
+        except StreamClosedError:
+            return
+
+    async def _lease(self, session_id: str) -> LeaseId:
+        """The lease that is asked for, if it is one of this session's; else `NotFound`."""
+        session = await self.gateway.desk.find(self.user, session_id)
+        asked = self.get_query_argument("lease", session.lease_id or "")
+        lease = await self.gateway.database.read(
+            lambda connection: records.read_lease(connection, LeaseId(asked))
+        )
+        if lease is None or lease.session_id != session.id:
+            raise NotFound(f"session {session.name} has no lease {asked!r}")
+        return lease.id
+
+
+def _piece(records_left: Iterator[Record]) -> bytes:
+    return b"".join(map(pack, islice(records_left, RECORDS_AT_ONCE)))

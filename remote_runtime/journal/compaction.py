@@ -18,6 +18,7 @@ from .writer import SEGMENT_BYTES
 
 LIMIT_BYTES: Final = 1 << 30
 _TEMPORARY = ".new"
+_SLACK_SEGMENTS = 4
 
 
 class _Segment(NamedTuple):
@@ -33,7 +34,8 @@ class Compactor:
 
     A journal is exact up to `limit_bytes`. Beyond, the newest half of them at least stays exact, and what is older is
     compacted; when that alone takes more than the other half, the oldest of it is dropped. So the folder holds at most
-    the limit, two more segments (one that is written, one that is replaced) and what came since the last run.
+    the limit, a few segments more, and what comes while a run is under way: the writer looks at `behind` when a segment
+    is full, and holds back while it is.
     """
 
     def __init__(
@@ -63,6 +65,10 @@ class Compactor:
         finally:
             lock.close()
 
+    def behind(self) -> bool:
+        """Whether so much is too much that the writer should wait for the end of a run."""
+        return size_bytes(self._folder) > self._limit_bytes + _SLACK_SEGMENTS * self._segment_bytes
+
     def _run(self) -> int:
         self._remove_leftovers()
         before = size_bytes(self._folder)
@@ -77,7 +83,8 @@ class Compactor:
         for first in first_positions(self._folder):
             if first <= covered:
                 segment_path(self._folder, first).unlink()
-            covered = max(covered, self._header(first).covers)
+            else:
+                covered = self._header(first).covers
 
     def _step(self) -> bool:
         """One segment compacted or dropped; False where nothing is left to do."""

@@ -47,10 +47,10 @@ class FarMachine:
             "FARCELL_SIMULATE": self.devices,
         }
 
-    def notebook(self, path: str | None = None, *, load: bool = True, **extra: str) -> Notebook:
+    def notebook(self, path: str | None = None, *, load: bool = True, python: Path | None = None) -> Notebook:
         """A notebook in a new kernel; with `path` as Jupyter Server would start it. It is closed with the machine."""
-        environment = self.environment | extra | ({"JPY_SESSION_NAME": path} if path else {})
-        return self._notebooks.enter_context(Notebook(self.home, environment, load=load))
+        environment = self.environment | ({"JPY_SESSION_NAME": path} if path else {})
+        return self._notebooks.enter_context(Notebook(self.home, environment, load=load, python=python))
 
     # --- the gateway ---
 

@@ -143,10 +143,22 @@ class RunningCell:
 
 
 class Notebook:
-    """A stock ``python3`` kernel with Farcell loaded. `environment` is the whole of the kernel's."""
+    """A stock ``python3`` kernel with Farcell loaded. `environment` is the whole of the kernel's.
 
-    def __init__(self, folder: Path, environment: Mapping[str, str], *, load: bool = True) -> None:
+    `python` is another interpreter than the tests' own, with an ipykernel in it.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        environment: Mapping[str, str],
+        *,
+        load: bool = True,
+        python: Path | None = None,
+    ) -> None:
         self.manager = KernelManager(kernel_name="python3", transport="ipc")
+        if python is not None:
+            self.manager.kernel_spec.argv = [str(python), *self.manager.kernel_spec.argv[1:]]
         self.manager.connection_file = str(folder / f"kernel-{time.monotonic_ns()}.json")
         self._log = (folder / "kernel.log").open("ab")  # a restart of the kernel uses it again
         self.manager.start_kernel(env=dict(environment), cwd=str(folder), stdout=self._log, stderr=self._log)

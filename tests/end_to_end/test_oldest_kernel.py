@@ -1,0 +1,96 @@
+"""The oldest ipykernel and IPython that Farcell works with, in an environment of their own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import Require
+from far_machine import FarMachine
+from layout import ROOT
+from notebook_driver import Notebook
+
+pytestmark = pytest.mark.slow
+
+UV = Path(sys.executable).with_name("uv")
+OLDEST = ("ipykernel==6.29.*", "ipython==8.18.*")
+NOT_SOURCES = shutil.ignore_patterns(
+    ".*", "build", "dist", "node_modules", "*.egg-info", "__pycache__", "tests"
+)
+
+
+def uv(*arguments: object) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"FARCELL_SKIP_FRONTEND": "1"}
+    return subprocess.run(
+        [UV, *map(str, arguments)], env=environment, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.fixture(scope="module")
+def python(tmp_path_factory, require: Require) -> Path:
+    """The interpreter of an environment with the oldest versions, and Farcell as its users install it."""
+    folder = tmp_path_factory.mktemp("oldest")
+    source = shutil.copytree(ROOT, folder / "source", ignore=NOT_SOURCES)
+    assert uv("venv", "--quiet", "--python", sys.executable, folder / "venv").returncode == 0
+    python = folder / "venv" / "bin" / "python"
+    reached = uv("pip", "install", "--quiet", "--system-certs", "--python", python, *OLDEST)
+    require("PyPI", f"has the oldest versions: {reached.stderr}", found=reached.returncode == 0)
+    installed = uv("pip", "install", "--quiet", "--system-certs", "--python", python, *OLDEST, source)
+    assert installed.returncode == 0, installed.stderr
+    return python
+
+
+@pytest.fixture(scope="module")
+def old(machine: FarMachine, python: Path) -> Notebook:
+    notebook = machine.notebook(python=python)
+    assert notebook.value("__import__('IPython').__version__[:4]") == "'8.18'"
+    assert not notebook.run("%%gpu cpu\nimport os").error
+    return notebook
+
+
+def test_the_far_kernel_is_as_old(old: Notebook):
+    assert old.run("%%gpu\nimport ipykernel; print(ipykernel.__version__[:4])").stdout == "6.29\n"
+
+
+def test_output_results_and_numbers(machine: FarMachine, old: Notebook):
+    cell = old.run("%%gpu\nprint('out'); display('shown'); {'a': 1}")
+    (result,) = cell.of_kind("execute_result")
+    assert (cell.stdout, cell.result) == ("out\n", "{'a': 1}")
+    assert result["execution_count"] == cell.number
+    assert f"cell [{cell.number}]" in old.run("%gpu bill").result
+
+
+def test_an_error_is_shown_once_with_the_number_that_the_reader_sees(old: Notebook):
+    cell = old.run("%%gpu\n1 / 0")
+    assert cell.error == "ZeroDivisionError: division by zero"
+    assert f"In[{cell.number}]" in cell.traceback
+    assert "run_cell_magic" not in cell.traceback
+
+
+def test_a_refused_request_is_one_sentence(old: Notebook):
+    cell = old.run("%%gpu H10\npass")
+    assert cell.traceback == cell.error
+    assert cell.error.startswith("UnknownGpu: ")
+
+
+def test_an_interrupt_reaches_the_far_cell(old: Notebook):
+    running = old.start("%%gpu\nprint('begun', flush=True)\nimport time; time.sleep(600)")
+    assert running.until_prints("begun").interrupt().end().error.startswith("KeyboardInterrupt")
+
+
+def test_input_is_asked_and_answered(old: Notebook):
+    assert old.start("%%gpu\nprint(input('? '))").answer("? ", "yes").end().stdout == "yes\n"
+
+
+def test_capture_takes_what_a_far_cell_prints(old: Notebook):
+    assert not old.run("%%capture taken\n%%gpu -q\nprint('out')").outputs
+    assert old.value("taken.stdout") == r"'out\n'"
+
+
+def test_a_kernels_own_session_ends_with_it(machine: FarMachine, old: Notebook):
+    old.close()
+    assert machine.session("cpu").state.value == "stopped"

@@ -75,7 +75,6 @@ def open_house(data_dir: Path, empty_database: Path) -> Iterator[Open]:
 
     On leaving, the leases of the last one end.
     """
-
     opened: list[ProcessSpawner] = []
 
     @asynccontextmanager

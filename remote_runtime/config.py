@@ -18,6 +18,7 @@ from pathlib import Path
 import platformdirs
 
 MAX_SOCKET_PATH = 100
+LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 GATEWAY_LOCK = "gateway.lock"
 """The file in a gateway's folder that a running gateway holds locked."""
 

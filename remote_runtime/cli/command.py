@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import textwrap
 from collections.abc import Iterator
+from itertools import takewhile
 from typing import Any, ClassVar, NoReturn
 
 from jupyter_core.paths import jupyter_config_path
 from rich.console import Console
 from traitlets.config import Application
 from traitlets.config.loader import KVArgParseConfigLoader
+from traitlets.utils.importstring import import_item
 
 from .. import config
 from ..errors import BadRequest
@@ -39,6 +41,8 @@ class Command(Application):
     aliases: dict[str, Any] = {}
     flags: dict[str, Any] = DEBUG_FLAG
     raise_config_file_errors = True
+    shown_log_level: ClassVar[int] = logging.ERROR
+    """Of everything but this program itself, unless ``--debug`` asks for more."""
 
     def initialize(self, argv: list[str] | None = None) -> None:
         self.parse_command_line(argv)
@@ -46,11 +50,20 @@ class Command(Application):
             self._check_words()
             self.load_config_file("farcell_config", [str(config.data_dir()), *jupyter_config_path()])
 
+    def initialize_subcommand(self, subc: str, argv: Any = None) -> None:
+        """Imports the command; unlike traitlets' own, it makes no singleton, for which another program has room."""
+        place, _ = self.subcommands[subc]
+        self.subapp = import_item(place)(parent=self)
+        self.subapp.initialize(argv)
+
     def start(self) -> None:
-        if self.subapp is None:
-            self.run()
-        else:
+        if self.subapp is not None:
             self.subapp.start()
+            return
+        debugging = self.log_level == logging.DEBUG
+        level = logging.DEBUG if debugging else self.shown_log_level
+        logging.basicConfig(level=level, format=config.LOG_FORMAT)
+        self.run()
 
     def run(self) -> None:
         """Raises `FarcellError` for whatever its user should be told."""
@@ -105,14 +118,18 @@ def _section(title: str, rows: dict[str, str]) -> Iterator[str]:
 
 
 class StrictLoader(KVArgParseConfigLoader):
-    """Raises `BadRequest` for options that no command has, where traitlets would warn or end the process."""
+    """Raises `BadRequest` for options that the command lacks, where traitlets would warn or end the process."""
 
     def _create_parser(self) -> None:
         super()._create_parser()
         self.parser.error = _refuse  # type: ignore[method-assign]
 
-    def _handle_unrecognized_alias(self, arg: str) -> None:
-        raise BadRequest(f"there is no option --{arg}")
+    def _parse_args(self, args: Any) -> None:
+        for word in takewhile("--".__ne__, args):
+            option, _, _ = word.partition("=")
+            if option.startswith("--") and "." not in option and option[2:] not in self.flags | self.aliases:
+                raise BadRequest(f"there is no option {option}")
+        super()._parse_args(args)
 
 
 def _refuse(message: str) -> NoReturn:

@@ -68,8 +68,7 @@ class Gateway(Configurable):
 
     def options(self) -> GatewayOptions:
         """Raises `BadRequest` for what is unsafe or can't be read."""
-        from ..gateway.options import LeaseTimes
-        from ..gateway.options import GatewayOptions
+        from ..gateway.options import GatewayOptions, LeaseTimes
 
         tls = self._tls()
         if tls is None and not is_loopback(self.host) and not self.insecure_no_tls:
@@ -98,11 +97,11 @@ class Gateway(Configurable):
     def table(self) -> GpuTable:
         return table_with_overrides(Path(self.gpu_table)) if self.gpu_table else default_table()
 
-    def open_spawners(self) -> dict[str, Spawner]:
+    def open_spawners(self, table: GpuTable) -> dict[str, Spawner]:
         """Raises `BadRequest` for a name that no package has registered."""
         from ..spawners.contract import SpawnerSetup
 
-        setup = SpawnerSetup(self.path, config.environment(), self.simulate, self.table(), self.config)
+        setup = SpawnerSetup(self.path, config.environment(), self.simulate, table, self.config)
         registered = {point.name: point for point in entry_points(group=SPAWNERS)}
         for name in self.spawners:
             if name not in registered:

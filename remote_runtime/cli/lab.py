@@ -26,5 +26,4 @@ class OpenLab(Command):
             raise BadRequest("JupyterLab is not installed here: pip install jupyterlab")
         from jupyterlab.labapp import LabApp
 
-        self.clear_instance()  # traitlets has room for one application
         LabApp.launch_instance(["--ServerApp.jpserver_extensions=farcell=True", *self.extra_args])

@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Any
-
-from traitlets import default
 
 from ..errors import BadRequest, Conflict
 from .command import DEBUG_FLAG, Command, console
@@ -27,7 +26,8 @@ class Serve(Command):
     name = "farcell serve"
     description = (
         "Serves a gateway until SIGTERM or Ctrl-C; leases run on, and the next one takes them over. "
-        "It listens on loopback unless it is told otherwise, and then wants TLS."
+        "It listens on loopback unless it is told otherwise, and then wants TLS. In farcell_config.py, "
+        "c.Gateway.spawners names the places where containers run, and c.ProcessSpawner and the like set them up."
     )
     classes: list[Any] = [Gateway]
     aliases: dict[str, Any] = FOLDER_ALIASES | {
@@ -46,33 +46,18 @@ class Serve(Command):
         )
     } | DEBUG_FLAG
 
-    @default("log_level")
-    def _log_level_default(self) -> int:
-        return logging.INFO
+    shown_log_level = logging.INFO
 
     def run(self) -> None:
         if sys.platform != "linux":
             raise BadRequest("a gateway needs Linux; here, log in to one with 'farcell login URL'")
-        from ..gateway.service import LOG_FORMAT, folder_lock
+        from ..gateway.service import lock_folder, serve
 
-        logging.basicConfig(level=int(str(self.log_level)), format=LOG_FORMAT)
         gateway = Gateway(config=self.config)
-        options = gateway.options()
-        with folder_lock(gateway.path) as ours:
-            if not ours:
-                raise Conflict(
-                    f"another gateway serves from {gateway.path}: stop it, or take another --folder"
-                )
-            asyncio.run(_serve(gateway, options))
-
-
-async def _serve(gateway: Gateway, options: Any) -> None:
-    from ..gateway.service import serve
-
-    async def announce(running: RunningGateway) -> None:
-        await _announce(gateway, running)
-
-    await serve(options, gateway.open_spawners(), gateway.table(), announce)
+        options, table = gateway.options(), gateway.table()
+        if not lock_folder(gateway.path):
+            raise Conflict(f"another gateway serves from {gateway.path}: stop it, or take another --folder")
+        asyncio.run(serve(options, gateway.open_spawners(table), table, partial(_announce, gateway)))
 
 
 async def _announce(gateway: Gateway, running: RunningGateway) -> None:
@@ -86,9 +71,7 @@ async def _announce(gateway: Gateway, running: RunningGateway) -> None:
 
 def _user_command(gateway: Gateway) -> str:
     """What makes the first user, with this gateway's own folder and database where they are not the usual ones."""
-    options = [
-        f" --{option} {getattr(gateway, trait)}"
-        for option, trait in (("folder", "folder"), ("database-url", "database_url"))
-        if getattr(gateway, trait) != Gateway.class_traits()[trait].default(gateway)
-    ]
-    return "farcell user add NAME" + "".join(options)
+    usual = Gateway()
+    folder = "" if gateway.folder == usual.folder else f" --folder {gateway.folder}"
+    database_url = f" --database-url {gateway.database_url}" if gateway.database_url else ""
+    return f"farcell user add NAME{folder}{database_url}"

@@ -42,6 +42,14 @@ def sessions_table(sessions: Iterable[Session], *, owners: bool = False) -> Tabl
     return table
 
 
+def users_table(users: Iterable[tuple[str, str]]) -> Table:
+    """Of names and roles."""
+    table = _table("user", "role")
+    for name, role in users:
+        table.add_row(name, role)
+    return table
+
+
 def bill_table(bill: Bill) -> Table:
     """Every line to the nano-dollar, so that they add up as one sees them; real and simulated sums apart."""
     table = _table("notebook", "session", "device", "cell", "status", ">seconds", ">dollars")

@@ -10,6 +10,7 @@ from ..errors import BadRequest
 from .command import DEBUG_FLAG, Command, console, notices
 from .gateway import Gateway
 from .serve import FOLDER_ALIASES
+from .tables import show, users_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -114,8 +115,7 @@ class ListUsers(UserCommand):
     def run(self) -> None:
         from ..gateway import users
 
-        for user in self.write(users.list_users):
-            console.print(f"{user.name}\t{user.role.value}")
+        show(users_table((user.name, user.role.value) for user in self.write(users.list_users)))
 
 
 class Users(Command):
@@ -123,11 +123,11 @@ class Users(Command):
     description = "The users of a gateway that 'farcell serve' serves."
     arguments = "COMMAND"
     subcommands: dict[str, Any] = {
-        "add": (AddUser, "add a user, and print her token"),
-        "token": (NewToken, "make one more token for a user"),
-        "remove": (RemoveUser, "remove a user"),
-        "role": (SetRole, "make a user an operator, or an operator a user"),
-        "list": (ListUsers, "list the users"),
+        "add": (f"{__name__}.AddUser", "add a user, and print her token"),
+        "token": (f"{__name__}.NewToken", "make one more token for a user"),
+        "remove": (f"{__name__}.RemoveUser", "remove a user"),
+        "role": (f"{__name__}.SetRole", "make a user an operator, or an operator a user"),
+        "list": (f"{__name__}.ListUsers", "list the users"),
     }
 
     def run(self) -> None:

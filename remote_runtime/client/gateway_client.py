@@ -49,14 +49,14 @@ class _Resolver(DefaultLoopResolver):
 
 
 class GatewayClient:
-    """Belongs to the event loop on which it was made. Every call raises `FarcellError`, and nothing else."""
+    """Belongs to the event loop on which it was made. It raises `FarcellError`, and nothing else."""
 
     def __init__(self, address: Address) -> None:
         self.address = address
         self._resolver = _Resolver()
         self._http = AsyncHTTPClient(force_instance=True, resolver=self._resolver)
         self._headers = {"Authorization": f"Bearer {address.token}"}
-        self._ssl = ssl.create_default_context(cafile=str(address.ca)) if address.ca else None
+        self._ssl = _trusting(address.ca) if address.ca else None
 
     async def get_json(self, path: str) -> Any:
         return await self._fetch("GET", path)
@@ -137,3 +137,12 @@ class GatewayClient:
 
     def close(self) -> None:
         self._http.close()
+
+
+def _trusting(ca: Path) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    try:
+        context.load_verify_locations(ca)
+    except OSError as error:
+        raise GatewayUnreachable(f"the certificates in {ca} can't be used: {error}") from error
+    return context

@@ -19,16 +19,15 @@ from ..spawners.process import ProcessSpawner
 from . import users
 from .application import Gateway
 from .options import GatewayOptions
-from .service import LOG_FORMAT, folder_lock, serve
+from .service import lock_folder, serve
 
 
 def serve_embedded(ready_fd: int) -> int:
     """Serves until nobody needs it; returns the exit code. A second one ends at once: its client finds the first."""
     folder = config.data_dir()
-    logging.basicConfig(level=logging.INFO, format=LOG_FORMAT)
-    with folder_lock(folder) as ours:
-        if ours:
-            asyncio.run(_serve(folder, ready_fd))
+    logging.basicConfig(level=logging.INFO, format=config.LOG_FORMAT)
+    if lock_folder(folder):
+        asyncio.run(_serve(folder, ready_fd))
     return 0
 
 

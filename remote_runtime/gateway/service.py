@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import os
 import signal
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
+import sys
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 from .. import config
@@ -15,23 +16,23 @@ from ..spawners.contract import Spawner
 from .application import Gateway, open_gateway
 from .options import GatewayOptions
 
-LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+SWITCH_S = 0.0005
+"""How long a thread at the database may keep the event loop, which relays cells, from going on; Python's is 5 ms."""
 
 
-@contextmanager
-def folder_lock(folder: Path) -> Iterator[bool]:
-    """Whether the folder, which is made if need be, is this process's for as long as the block runs.
+def lock_folder(folder: Path) -> bool:
+    """Whether the folder, which is made if need be, is this process's from now on.
 
-    The lock goes with the process, however that ends. Clients look at it to know whether a gateway is there.
+    The lock goes when the process has gone, however it ends. Clients look at it to know whether a gateway is there.
     """
     config.make_private(folder)
-    with (folder / config.GATEWAY_LOCK).open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-        else:
-            yield True
+    lock = os.open(folder / config.GATEWAY_LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        return False
+    return True
 
 
 async def serve(
@@ -44,6 +45,7 @@ async def serve(
 
     For the process's main thread, and for whoever holds the folder's lock.
     """
+    sys.setswitchinterval(SWITCH_S)
     async with open_gateway(options, spawners, table) as gateway:
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, gateway.stop)

@@ -1,0 +1,107 @@
+"""The ``farcell`` program as its users run it, and a gateway that it serves."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from processes import DATA_DIR
+
+PROGRAM = Path(sys.executable).with_name("farcell")
+WAIT_S = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    exit_code: int
+    out: str
+    err: str
+
+    @property
+    def sentence(self) -> str:
+        """What a command that failed told its user: one line, and no traceback."""
+        assert self.exit_code in (1, 2), self
+        (line,) = self.err.splitlines()
+        return line.removeprefix("farcell: ")
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody with a data folder of her own, and so with a login of her own."""
+
+    folder: Path
+
+    def farcell(self, *words: str, stdin: str = "", **environment: str) -> Answer:
+        found = subprocess.run(
+            [PROGRAM, *words],
+            check=False,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=WAIT_S,
+            env=self.environment(**environment),
+        )
+        return Answer(found.returncode, found.stdout, found.stderr)
+
+    def told(self, *words: str, stdin: str = "", **environment: str) -> str:
+        """What a command that works prints."""
+        answer = self.farcell(*words, stdin=stdin, **environment)
+        assert answer.exit_code == 0, answer
+        return answer.out
+
+    def environment(self, **environment: str) -> dict[str, str]:
+        """Without the machine's own configuration of Jupyter, and what its user has simulated."""
+        own = {DATA_DIR: str(self.folder), "JUPYTER_CONFIG_DIR": str(self.folder / "jupyter")}
+        return {**os.environ, "FARCELL_SIMULATE": "", **own, **environment}
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    url: str
+    announced: str
+    process: subprocess.Popen[str]
+
+    @property
+    def port(self) -> int:
+        return int(self.url.rpartition(":")[2])
+
+
+@contextmanager
+def serve(operator: Person, *options: str) -> Iterator[Served]:
+    """``farcell serve`` until the block ends, and then its SIGTERM, which it must take well."""
+    with subprocess.Popen(
+        [PROGRAM, "serve", "--port", "0", *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env=operator.environment(),
+    ) as process:
+        try:
+            yield _wait_until_announced(process)
+        finally:
+            process.terminate()
+        assert process.wait(WAIT_S) == 0
+
+
+def _wait_until_announced(process: subprocess.Popen[str]) -> Served:
+    """It prints its offers last of all, or how to make its first user."""
+    assert process.stdout is not None
+    stuck = threading.Timer(WAIT_S, process.kill)
+    stuck.start()
+    lines: list[str] = []
+    for line in process.stdout:
+        lines.append(line)
+        if line.startswith("cpu "):
+            break
+    stuck.cancel()
+    announced = "".join(lines)
+    found = re.search(r"https?://\S+", announced)
+    assert found, announced
+    return Served(found[0], announced, process)

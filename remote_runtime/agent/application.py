@@ -34,6 +34,7 @@ _log = logging.getLogger(__name__)
 FIRST_LEASE_END_S = 60.0
 """An agent that no gateway has welcomed by then ends."""
 GOODBYE_S = 2.0
+HOLD_BACK_S = 0.5
 
 
 class Agent:
@@ -60,6 +61,7 @@ class Agent:
                     self._keep_link,
                     self._link.acknowledge_regularly,
                     self._kernel.run,
+                    self._hold_back,
                     self._judge,
                     self._watch.attest_regularly,
                 )
@@ -81,6 +83,8 @@ class Agent:
         if cell is not None:
             self._watch.cell_changed(cell)
         self._outlet.put(client, messages.pack(message))
+        if self._outlet.overfull:
+            self._kernel.pause()
 
     def kernel_ready(self, pid: int) -> None:
         self._watch.begin()
@@ -163,6 +167,7 @@ class Agent:
     def welcomed(self, welcome: control.Welcome, *, fresh: bool) -> None:
         self._watch.move_lease_end(welcome.lease_end_s)
         self._watch.set_limits(welcome.idle_s, welcome.busy_cap_s)
+        self._outlet.set_limit(welcome.journal_bytes)
         if fresh:
             self._outlet.begin_anew()
             self._kernel.detach_all()
@@ -171,6 +176,13 @@ class Agent:
 
     def room(self) -> None:
         self._outlet.flush()
+
+    async def _hold_back(self) -> None:
+        """A kernel that fills the disk faster than compaction empties it is not read meanwhile."""
+        while True:
+            await asyncio.sleep(HOLD_BACK_S)
+            if not self._outlet.overfull:
+                self._kernel.resume()
 
     # --- the end ---
 

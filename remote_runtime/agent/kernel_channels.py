@@ -58,6 +58,18 @@ class KernelChannels:
             [_DELIMITER, signature, *body, *map(bytes, message.buffers)]
         )
 
+    def pause(self) -> None:
+        for socket in self._sockets():
+            socket.pause()
+
+    def resume(self) -> None:
+        for socket in self._sockets():
+            socket.resume()
+
+    def _sockets(self) -> list[_ChannelSocket]:
+        replies = [socket for sockets in self._clients.values() for socket in sockets.values()]
+        return [self._iopub, *replies]
+
     def close(self) -> None:
         for client in list(self._clients):
             self.detach(client)
@@ -100,12 +112,21 @@ class _ChannelSocket:
         self._socket = socket
         self._received = received
         self._loop = asyncio.get_running_loop()
+        self._paused = False
         self._loop.add_reader(self._socket.fileno(), self._read)
         self._loop.call_soon(self._read)
 
     def send(self, parts: list[bytes]) -> None:
         self._socket.send_multipart(parts, zmq.NOBLOCK)
         self._loop.call_soon(self._read)
+
+    def pause(self) -> None:
+        self._paused = True
+
+    def resume(self) -> None:
+        if self._paused:
+            self._paused = False
+            self._loop.call_soon(self._read)
 
     def close(self) -> None:
         if not self._socket.closed:
@@ -114,7 +135,7 @@ class _ChannelSocket:
 
     def _read(self) -> None:
         for _ in range(_BATCH):
-            if self._socket.closed:
+            if self._paused or self._socket.closed:
                 return
             try:
                 parts = self._socket.recv_multipart(zmq.NOBLOCK)

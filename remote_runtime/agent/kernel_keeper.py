@@ -71,6 +71,13 @@ class KernelKeeper:
         for client in self._clients - {OWN_CLIENTS}:
             self.detach(client)
 
+    def pause(self) -> None:
+        """Reads nothing more from the kernel until `resume`; it keeps what it has to say."""
+        self._channels.pause()
+
+    def resume(self) -> None:
+        self._channels.resume()
+
     def _wait(self, client: int, message: KernelMessage) -> None:
         waiting = sum(len(pending.content) for _, pending in self._pending)
         if waiting + len(message.content) <= PENDING_BYTES:

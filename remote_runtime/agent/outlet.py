@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
+import subprocess
 from pathlib import Path
 from typing import Protocol
 
-from ..journal import JournalReader, JournalWriter, Kind
+from ..journal import Compactor, JournalReader, JournalWriter, Kind
 from ..wire import Kind as FrameKind
 from ..wire import Message, Priority, numbered
 from ..wire.numbered import BROADCAST, NUDGE, OWN_CLIENTS
@@ -31,8 +32,11 @@ class Outlet:
     """
 
     def __init__(self, folder: Path, sink: Sink) -> None:
-        self._writer = JournalWriter(folder)
+        self._compactor = Compactor(folder)
+        self._compaction: subprocess.Popen[bytes] | None = None
+        self._writer = JournalWriter(folder, rotated=self.compact)
         self._reader = JournalReader(folder)
+        self._folder = folder
         self._sink = sink
         self._previous = 0
         self._sent = 0
@@ -71,6 +75,28 @@ class Outlet:
                 self._sent = record.position
         self._behind = False
 
+    # --- room on the disk ---
+
+    def set_limit(self, journal_bytes: int) -> None:
+        """What the journal may take exactly; beyond, its oldest part is compacted."""
+        self._compactor = Compactor(self._folder, journal_bytes)
+
+    def compact(self) -> None:
+        """Starts compaction where it is due, as a process of its own; returns at once."""
+        if not self.compacting and self._compactor.is_due():
+            self._compaction = subprocess.Popen(self._compactor.command(), stdin=subprocess.DEVNULL)
+
+    @property
+    def compacting(self) -> bool:
+        return self._compaction is not None and self._compaction.poll() is None
+
+    @property
+    def overfull(self) -> bool:
+        """Whether compaction is so far behind that the kernel should wait for it."""
+        return self.compacting and self._compactor.behind()
+
+    # --- the gateway ---
+
     def begin_anew(self) -> None:
         """The gateway is a new process: what it has not got, its clients read in the journal, and are told to."""
         self._behind = False
@@ -78,6 +104,10 @@ class Outlet:
         self._send(OWN_CLIENTS, NUDGE, b"")
 
     def close(self) -> None:
+        """The journal is whole without the end of a compaction that runs."""
+        if self._compaction is not None:
+            self._compaction.kill()
+            self._compaction.wait()
         self._writer.close()
 
     def _send(self, client: int, position: int, message: bytes | memoryview) -> None:

@@ -23,7 +23,8 @@ class LeaseTimes:
 
 @dataclass(frozen=True, slots=True)
 class GatewayOptions:
-    """`folder` holds the database, the socket, leases and caches. `port` 0 takes a free one.
+    """`folder` holds the database, the socket, leases and caches. `port` 0 takes a free one. `journal_bytes` is what a
+    session's output takes on disk before its oldest part is compacted.
 
     `embedded`: the daemon of one user, which ends by itself `embedded_end_s` after its last lease and client.
     """
@@ -36,6 +37,7 @@ class GatewayOptions:
     database_url: str | None = None
     embedded: bool = False
     embedded_end_s: float = 600.0
+    journal_bytes: int = 1 << 30
     times: LeaseTimes = field(default_factory=LeaseTimes)
 
     def allows_host(self, host: str) -> bool:

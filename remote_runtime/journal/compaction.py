@@ -7,6 +7,7 @@ looks at: a temporary one, or segments of which the one before them says that it
 from __future__ import annotations
 
 import os
+import sys
 from itertools import pairwise
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -53,8 +54,8 @@ class Compactor:
     def run_once(self) -> int:
         """Compacts what is too much; returns by how many bytes the journal shrank.
 
-        For a thread: takes tenths of a second for each segment. Does nothing where another one is at it. May be called
-        any time, also without a writer.
+        Takes tenths of a second for each segment: for a thread, or better for a process of its own (`command`). Does
+        nothing where another one is at it. May be called any time, also without a writer.
         """
         try:
             lock = FileLock(self._folder / "compactor.lock")
@@ -64,6 +65,17 @@ class Compactor:
             return self._run()
         finally:
             lock.close()
+
+    def command(self) -> list[str]:
+        """A program that does what `run_once` does, with the default policy, and leaves the interpreter to the writer.
+
+        It ends by itself, and may be killed.
+        """
+        sizes = (str(self._limit_bytes), str(self._segment_bytes))
+        return [sys.executable, "-m", str(__package__), str(self._folder), *sizes]
+
+    def is_due(self) -> bool:
+        return size_bytes(self._folder) > self._limit_bytes
 
     def behind(self) -> bool:
         """Whether so much is too much that the writer should wait for the end of a run."""

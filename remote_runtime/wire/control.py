@@ -58,6 +58,7 @@ class Welcome(Control, frozen=True):
     lease_end_s: float
     idle_s: float
     busy_cap_s: float
+    journal_bytes: int = 1 << 30
 
 
 class Ready(Control, frozen=True):

@@ -63,6 +63,7 @@ class AgentConnect(SocketHandler):
             lease_end_s=self.gateway.keeper.times.lease_s,
             idle_s=live.session.settings.idle_s,
             busy_cap_s=live.session.settings.busy_cap_s,
+            journal_bytes=self.gateway.options.journal_bytes,
         )
         self.write_message(control.encode(welcome).decode())
         live.link.connect(self)

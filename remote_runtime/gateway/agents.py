@@ -62,8 +62,7 @@ class AgentDesk:
             case control.Usage():
                 self._usage(live, order)
             case control.Cell():
-                if live.lease is not None:
-                    self._keeper.cell_changed(live.lease.id, order)
+                self._keeper.bookkeeper.cell_changed(live, order)
             case control.Bye():
                 _check_bye(order)
                 self._keeper.said_bye(live, order)

@@ -100,9 +100,11 @@ def _look_at(record: Record) -> Entry:
     if record.kind is Kind.LEFT_OUT:
         note = left_out(record.body)
         return Entry(record, Role.NOTE, str(note.parent.get("msg_id", "")), note=note)
-    if record.kind is not Kind.MESSAGE or messages.check(record.body) != "iopub":
+    if record.kind is not Kind.MESSAGE:
         return Entry(record)
     message = messages.unpack(record.body)
+    if message.channel != "iopub":
+        return Entry(record)
     parent = _head_of(message.parent_header)
     role, key, piece = _look_at_iopub(message, parent)
     return Entry(record, role, parent.msg_id, key, piece)

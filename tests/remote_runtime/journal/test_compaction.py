@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import threading
 from pathlib import Path
 
@@ -116,6 +117,21 @@ def test_a_record_is_found_after_compaction(writer, tmp_path):
     assert found is not None
     assert bytes(found.body) == reply("a")[1]
     assert JournalReader(tmp_path).find(50) is None
+
+
+def test_a_process_of_its_own_does_the_same(writer, tmp_path):
+    write(writer, *[stream("a", "x" * 2000)] * 100)
+    subprocess.run(Compactor(tmp_path, 20_000, SEGMENT_BYTES).command(), check=True)
+    assert size_bytes(tmp_path) < 100_000
+    assert [note.what for note in notes(JournalReader(tmp_path).read())] == [What.EVERYTHING]
+
+
+def test_a_writer_that_is_far_ahead_is_told_so(writer, tmp_path):
+    assert not compactor(tmp_path, SEGMENT_BYTES).behind()
+    write(writer, *[stream("a", "x" * 500)] * 50)
+    assert compactor(tmp_path, SEGMENT_BYTES).behind()
+    compactor(tmp_path, SEGMENT_BYTES).run_once()
+    assert not compactor(tmp_path, SEGMENT_BYTES).behind()
 
 
 def test_two_compactions_at_once_are_one(writer, tmp_path):

@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from .. import config
-from ..api import EndReason, GatewayId, Lease, LeaseId, LeaseState, SessionId, SessionState
+from ..api import EndReason, GatewayId, Lease, LeaseId, LeaseState, SessionId, SessionState, Shown
 from ..api.identifiers import new_lease_id
 from ..errors import FarcellError, StartFailed
 from ..scheduler import Grant
@@ -175,9 +175,20 @@ class LeaseKeeper:
         self.bookkeeper.attested(live, uptime_ms)
 
     def kernel_died(self, live: LiveSession, detail: str) -> None:
-        """The agent starts another; until it answers the session is starting again."""
+        """The agent starts another; until it answers the session is starting again. The first has to come up."""
         _log.warning("session %s: its kernel died: %s", live.session.id, detail)
         live.ready.clear()
+        if live.lease is not None and live.lease.ready_at is None:
+            why = f"the kernel ended before it was ready: {detail}\n{self.log_tail(live.lease.id)}"
+            ending = self.end(live, EndReason.START_FAILED, why)
+            self._background.spawn(ending, f"ending session {live.session.id}")
+
+    def shown(self, live: LiveSession, position: int) -> None:
+        """The session's notebook has shown everything up to that position of the lease's journal."""
+        if live.lease is not None:
+            shown = Shown(live.lease.id, position)
+            live.session = replace(live.session, shown=shown)
+            self._write(live, lambda connection: records.set_shown(connection, live.session.id, shown))
 
     def said_bye(self, live: LiveSession, bye: control.Bye) -> None:
         """The agent ends by itself, or because it was told to."""

@@ -11,7 +11,7 @@ from IPython.core.displaypub import CapturingDisplayPublisher
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.display import clear_output
 
-from farcell.remote_runtime.client.cell import Output
+from farcell.remote_runtime.client.output import Output
 
 
 class FarResult:
@@ -44,6 +44,17 @@ def show_output(shell: InteractiveShell, output: Output) -> None:
             sys.displayhook(FarResult(content.get("data", {}), content.get("metadata", {})))
         case "clear_output":
             clear_output(wait=bool(content.get("wait")))  # type: ignore[no-untyped-call]
+
+
+def show_missed(shell: InteractiveShell, output: Output) -> None:
+    """Shows what another cell has put out: its result and error as plain displays, since they are not this cell's."""
+    content = output.content
+    if output.msg_type == "error":
+        sys.stderr.write("\n".join(map(str, content.get("traceback", []))) + "\n")
+    elif output.msg_type == "execute_result":
+        _publish(shell, {"data": content.get("data", {}), "metadata": content.get("metadata", {})})
+    else:
+        show_output(shell, output)
 
 
 def _publish(shell: InteractiveShell, content: dict[str, Any], *, update: bool = False) -> None:

@@ -10,7 +10,9 @@ from typing import Any, NoReturn
 
 from IPython.core.interactiveshell import InteractiveShell
 
+from farcell.remote_runtime.client.away import Missed
 from farcell.remote_runtime.client.cell import (
+    Away,
     Began,
     CellRun,
     Ended,
@@ -18,14 +20,14 @@ from farcell.remote_runtime.client.cell import (
     InputRequest,
     LinkDown,
     LinkUp,
-    Output,
     Progress,
 )
 from farcell.remote_runtime.client.endings import format_duration
+from farcell.remote_runtime.client.output import Output
 from farcell.remote_runtime.errors import CellTimeout
 
-from .display import NoteLine, is_captured, show_output
-from .sentences import cost_line, progress_line
+from .display import NoteLine, is_captured, show_missed, show_output
+from .sentences import away_line, cost_line, progress_line
 
 PROGRESS_AFTER_S = 1.0
 TICK_S = 0.2
@@ -51,6 +53,14 @@ class CellInterrupted(KeyboardInterrupt):
         return [f"KeyboardInterrupt: {self}"]
 
 
+def tell_missed(shell: InteractiveShell, missed: Missed) -> None:
+    """What the session's cells have put out while nobody looked, below a line that says so."""
+    if missed.outputs:
+        NoteLine(shell).write(away_line(missed))
+    for output in missed.outputs:
+        show_missed(shell, output)
+
+
 class LinkLine:
     """Tells that the way to the gateway is broken, once that has lasted for more than a moment."""
 
@@ -59,8 +69,11 @@ class LinkLine:
         self._line: NoteLine | None = None
         self._down_since: float | None = None
 
-    def broke(self) -> None:
-        self._down_since = time.monotonic() if self._down_since is None else self._down_since
+    def changed(self, *, up: bool) -> None:
+        if up:
+            self._came_back()
+        elif self._down_since is None:
+            self._down_since = time.monotonic()
 
     def keep_time(self, now: float) -> None:
         if self._down_since is not None and self._line is None and now - self._down_since > PROGRESS_AFTER_S:
@@ -69,7 +82,7 @@ class LinkLine:
                 "the link to the gateway broke; the cell goes on, and its output comes when the link is back"
             )
 
-    def came_back(self) -> None:
+    def _came_back(self) -> None:
         if self._line is not None and self._down_since is not None:
             away = format_duration(time.monotonic() - self._down_since)
             self._line.write(f"the link to the gateway was broken for {away}; nothing is missing")
@@ -125,10 +138,10 @@ class FarCell:
                 self._remove(progress)
                 if anew is not None:
                     NoteLine(self.shell).write(anew)
-            case LinkDown():
-                self._link.broke()
-            case LinkUp():
-                self._link.came_back()
+            case Away(missed=missed):
+                tell_missed(self.shell, missed)
+            case LinkDown() | LinkUp():
+                self._link.changed(up=isinstance(event, LinkUp))
             case Output(msg_type="error", content=content):
                 self._error = content
             case Output():

@@ -27,6 +27,7 @@ HELP = f"""\
 %gpu, %gpu status      this notebook's sessions, with their idle signals
 %gpu sessions          all your sessions
 %gpu offers            what can be had now, and what it costs
+%gpu attach [NAME]     another notebook's session, or this one's again, with the output that was missed
 %gpu use REQUEST       what a bare %%gpu uses from now on
 %gpu restart [NAME]    a fresh kernel in the same container
 %gpu stop [NAME|--all] ends a session: billing stops, variables are gone
@@ -58,6 +59,7 @@ class FarcellMagics(Magics):
             "sessions": self._all_sessions,
             "offers": lambda _: offers_table(self._sessions.client.offers()),
             "use": self._use,
+            "attach": self._attach,
             "restart": self._restart,
             "stop": self._stop,
             "keep": self._keep,
@@ -94,6 +96,11 @@ class FarcellMagics(Magics):
             raise BadRequest("%gpu use takes one request, as in %gpu use H100")
         spec = self._sessions.use(command.operands[0])
         return Text(f"%%gpu now means {spec.request} (session {spec.key.name}); nothing was started")
+
+    def _attach(self, command: Command) -> Text:
+        session = self._sessions.attach(_only(command))
+        ended = "; it has ended, the next far cell starts it anew" if not _is_live(session.state) else ""
+        return Text(f"%%gpu now means session {session.name} on {session.label}{ended}")
 
     def _restart(self, command: Command) -> Text:
         session = self._sessions.find(_only(command))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from farcell.remote_runtime.api import Session, SessionState, format_dollars
+from farcell.remote_runtime.client.away import Missed
 from farcell.remote_runtime.client.cell import Ended
 from farcell.remote_runtime.client.endings import format_duration
 
@@ -18,6 +21,14 @@ def progress_line(session: Session) -> str:
     if session.state is SessionState.STARTING:
         return f"{session.label}: starting"
     return f"{session.label}: {session.state.value}"
+
+
+def away_line(missed: Missed) -> str:
+    """What stands above the output that nobody has seen: ``while you were away (2 cells, 14 min)``."""
+    cells = "1 cell" if missed.cells == 1 else f"{missed.cells} cells"
+    if missed.since is None:
+        return f"while you were away ({cells})"
+    return f"while you were away ({cells}, {format_duration((datetime.now(UTC) - missed.since).total_seconds())})"
 
 
 def cost_line(ended: Ended) -> str:

@@ -18,12 +18,12 @@ from farcell.remote_runtime.api import (
     default_table,
 )
 from farcell.remote_runtime.client.blocking import Client
-from farcell.remote_runtime.client.cell import CellSource
+from farcell.remote_runtime.client.cell import CellSource, new_header
 from farcell.remote_runtime.errors import BadRequest, FarcellError, SessionNotFound, UnknownGpu
 
 from .arguments import CellArguments
 from .display import NoteLine
-from .far_cell import FarCell
+from .far_cell import FarCell, tell_missed
 from .notebook import Notebook
 from .sentences import ended_line, idle_line
 from .stray import StrayOutput
@@ -67,6 +67,22 @@ class NotebookSessions:
             if run.session is not None:
                 self._lines[run.session.id] = cell.line
                 self._remember(spec)
+
+    def attach(self, name: str | None) -> Session:
+        """Makes a session, also another notebook's, the one of a bare ``%%gpu``, and shows what was missed of it.
+
+        What still runs in it is shown up to its end. Starts nothing.
+        """
+        session = self.find(name)
+        spec = SessionSpec(session.key, session.request, session.settings)
+        self._remember(spec)
+        if session.state in _OVER:
+            if missed := self.client.missed(session):
+                tell_missed(self._shell, missed)
+            return session
+        nothing = CellSource("", new_header(), allow_stdin=self.notebook.allows_input, silent=True)
+        FarCell(self._shell, self.client.run_cell(nothing, spec), quiet=True, alone=False).show()
+        return session
 
     def use(self, request: str) -> SessionSpec:
         """Makes `request` the one that a bare ``%%gpu`` uses; starts nothing."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from IPython.core.interactiveshell import InteractiveShell
 
-from farcell.remote_runtime.client.cell import Output
+from farcell.remote_runtime.client.output import Output
 
 _SHOWN = frozenset({"stream", "display_data", "update_display_data", "clear_output"})
 _REMEMBERED = 1000

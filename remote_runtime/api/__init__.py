@@ -17,6 +17,7 @@ from .session import (
     SessionSettings,
     SessionSpec,
     SessionState,
+    Shown,
     Signal,
 )
 
@@ -50,6 +51,7 @@ __all__ = [
     "SessionSettings",
     "SessionSpec",
     "SessionState",
+    "Shown",
     "Signal",
     "UserId",
     "csv_rows",

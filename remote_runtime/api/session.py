@@ -100,6 +100,14 @@ class IdleReport:
 
 
 @dataclass(frozen=True, slots=True)
+class Shown:
+    """Up to where the session's notebook has shown what is in the journal of a lease."""
+
+    lease_id: LeaseId
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
 class Session:
     """A session as the gateway tells it to its owner. `lease` is the current one, or the last."""
 
@@ -115,6 +123,7 @@ class Session:
     queue: QueuePlace | None = None
     idle: IdleReport | None = None
     cost_nanos: int = 0
+    shown: Shown | None = None
 
     @property
     def name(self) -> str:

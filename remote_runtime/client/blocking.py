@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from ..api import Bill, Offer, Session, SessionSpec
 from ..errors import FarcellError
 from ..wire.messages import KernelMessage
+from .away import Missed
 from .cell import CellRun, CellSource
 from .core import Core
 from .inbox import Stray
@@ -68,6 +69,10 @@ class Client:
 
     def restart(self, session_id: str) -> None:
         self._wait(self._core.restart(session_id))
+
+    def missed(self, session: Session) -> Missed | None:
+        """What the session's cells did behind what its notebook has shown."""
+        return self._wait(self._core.missed(session))
 
     def get(self, path: str) -> Any:
         return self._wait(self._core.get(path))

@@ -5,26 +5,30 @@ from __future__ import annotations
 import queue
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from ..api import Session
 from ..errors import FarcellError
-from ..wire.messages import KernelMessage, decode, encode
+from ..wire.messages import KernelMessage, encode
+from .away import Missed
+from .output import Output
 
 
 @dataclass(frozen=True, slots=True)
 class CellSource:
-    """What is to run. `header` is the front end's own where there is one: its ``msg_id`` is the execute id.
+    """What is to run; with `silent` it is no cell: not numbered, not billed, no activity.
 
-    `number` is the notebook's ``In [n]``, for the bill.
+    `header` is the front end's own where there is one: its ``msg_id`` is the execute id. `number` is the notebook's
+    ``In [n]``, for the bill.
     """
 
     code: str
     header: dict[str, Any]
     number: int | None = None
     allow_stdin: bool = True
+    silent: bool = False
 
     @property
     def execute_id(self) -> str:
@@ -33,8 +37,8 @@ class CellSource:
     def request(self) -> KernelMessage:
         content = {
             "code": self.code,
-            "silent": False,
-            "store_history": True,
+            "silent": self.silent,
+            "store_history": not self.silent,
             "user_expressions": {},
             "allow_stdin": self.allow_stdin,
             "stop_on_error": True,
@@ -73,6 +77,13 @@ class Began:
 
 
 @dataclass(frozen=True, slots=True)
+class Away:
+    """What the session's cells did since the notebook last showed their output; it comes before the cell's own."""
+
+    missed: Missed
+
+
+@dataclass(frozen=True, slots=True)
 class LinkDown:
     """The way to the gateway broke while the cell was out; it is looked for again, and nothing is lost."""
 
@@ -80,16 +91,6 @@ class LinkDown:
 @dataclass(frozen=True, slots=True)
 class LinkUp:
     """The way is there again; what was missed follows."""
-
-
-@dataclass(frozen=True, slots=True)
-class Output:
-    """An IOPub message of the cell's: stream, display_data, execute_result, error, clear_output, ..."""
-
-    msg_type: str
-    content: dict[str, Any]
-    metadata: dict[str, Any] = field(default_factory=dict)
-    buffers: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +118,7 @@ class Ended:
         return round(self.duration_s * lease.price_nanos_per_s) if lease else 0
 
 
-Event = Progress | Began | LinkDown | LinkUp | Output | InputRequest | Ended
+Event = Progress | Away | Began | LinkDown | LinkUp | Output | InputRequest | Ended
 
 
 class CellRun:
@@ -158,9 +159,3 @@ class CellRun:
     def answer(self, request: InputRequest, value: str) -> None:
         header = new_header(self.source.header.get("session"), "input_reply")
         self._answer(encode("stdin", header, request.header, content={"value": value}))
-
-
-def read_output(message: KernelMessage, msg_type: str) -> Output:
-    return Output(
-        msg_type, decode(message.content), decode(message.metadata), tuple(map(bytes, message.buffers))
-    )

@@ -16,6 +16,7 @@ from ..journal.replay import replay
 from ..wire import numbered
 from ..wire.messages import KernelMessage, pack, unpack
 from ..wire.numbered import OWN_CLIENTS
+from .away import Missed
 from .cell import CellRun
 from .inbox import CellInbox, Finished, Stray
 
@@ -50,7 +51,6 @@ class Channels:
         self._connection: WebSocketClientConnection | None = None
         self._old_lease = session.lease_id if session.state is SessionState.QUEUED else None
         self._position: int | None = None
-        """In the lease's journal, of the newest message; None before the first."""
 
     @classmethod
     async def open(cls, session: Session, way: Way, stray: Stray) -> Channels:
@@ -58,6 +58,16 @@ class Channels:
         channels = cls(session, way, stray)
         channels._connection = await way.connect(session.id)
         return channels
+
+    @property
+    def position(self) -> int:
+        """In the lease's journal, of the newest message; 0 before the first."""
+        return self._position or 0
+
+    def go_on_after(self, missed: Missed) -> None:
+        """What the journal had when it was read needs not come again."""
+        self._position = missed.position
+        self._inbox.adopt(missed.running)
 
     @property
     def session(self) -> Session:

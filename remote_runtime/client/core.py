@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import sys
 from collections.abc import Callable
@@ -33,7 +34,8 @@ from ..errors import (
     Unauthorized,
 )
 from ..journal import Record
-from .cell import CellRun, Ended, Progress
+from .away import Missed, missed
+from .cell import Away, CellRun, Ended, Progress
 from .channels import SUBPROTOCOL, Channels
 from .endings import lease_ended, link_lost, started_anew
 from .gateway_client import GatewayClient
@@ -48,6 +50,8 @@ _ENDED = (SessionState.STOPPED, SessionState.LOST)
 
 
 EVENTS_AGAIN_S = 2.0
+SHOWN_AFTER_S = 0.3
+GOODBYE_S = 2.0
 
 
 @dataclass(slots=True)
@@ -63,6 +67,7 @@ class Core:
         self._stray = stray
         self._changed = changed
         self._following: asyncio.Task[None] | None = None
+        self._telling: dict[Channels, asyncio.Task[None]] = {}
         self._gateway: GatewayClient | None = None
         self._attached: dict[SessionKey, _Attached] = {}
         self._sent: dict[str, Channels] = {}
@@ -170,8 +175,10 @@ class Core:
             raise
 
     async def _run(self, cell: CellRun, spec: SessionSpec) -> Ended:
-        channels, anew = await self._attach(spec)
+        channels, anew, missed = await self._attach(spec)
         cell.session = channels.session
+        if missed is not None and missed.outputs:
+            cell.put(Away(missed))
         if cell.withdrawn:
             await self._withdraw(channels)
             raise OutcomeUnknown("the cell was withdrawn before it began")
@@ -184,6 +191,7 @@ class Core:
             progress.cancel()
         if finished is None:
             raise await self._why_lost(channels, cell)
+        self._tell_shown(channels)
         return Ended(finished.reply, None, await self._with_lease(channels), finished.duration_s)
 
     async def _with_lease(self, channels: Channels) -> Session:
@@ -214,21 +222,50 @@ class Core:
         if attached is not None:
             attached.channels.send(message)
 
-    async def _attach(self, spec: SessionSpec) -> tuple[Channels, str | None]:
-        """The session's open channels; opened, and the session started, where they are not."""
+    async def _attach(self, spec: SessionSpec) -> tuple[Channels, str | None, Missed | None]:
+        """The session's open channels; opened, and the session started, where they are not.
+
+        The first time, with what its cells did while no kernel of this notebook was attached.
+        """
         async with self._opening.setdefault(spec.key, asyncio.Lock()):
             attached = self._attached.get(spec.key)
             if attached is not None and attached.channels.serve(spec):
-                return attached.channels, None
+                return attached.channels, None, None
             session = await self._ensure(spec)
             anew = started_anew(session)
+            missed = await self.missed(session) if attached is None else None
             channels = await self._open(session)
+            if missed is not None and session.state not in (SessionState.QUEUED, SessionState.STARTING):
+                channels.go_on_after(missed)
             if attached is not None:
                 attached.channels.close()
             self._attached[spec.key] = _Attached(channels, asyncio.create_task(channels.read()))
             if self._following is None:
                 self._following = asyncio.create_task(self._follow())
-            return channels, anew
+            return channels, anew, missed
+
+    async def missed(self, session: Session) -> Missed | None:
+        """From the journal of the session's newest lease: what came behind what its notebook has shown."""
+        lease, shown = session.lease, session.shown
+        if lease is None or lease.ready_at is None:
+            return None
+        after = shown.position if shown is not None and shown.lease_id == lease.id else 0
+        return missed(await self.journal(session.id, lease.id, after), after)
+
+    def _tell_shown(self, channels: Channels) -> None:
+        """A moment later, and once for cells that follow each other closely."""
+        if channels not in self._telling:
+            self._telling[channels] = asyncio.create_task(self._tell_shown_soon(channels))
+
+    async def _tell_shown_soon(self, channels: Channels) -> None:
+        await asyncio.sleep(SHOWN_AFTER_S)
+        del self._telling[channels]
+        await self._post_shown(channels)
+
+    async def _post_shown(self, channels: Channels) -> None:
+        path = f"/farcell/v1/sessions/{quote(channels.session.id)}/shown"
+        with contextlib.suppress(FarcellError):
+            await self.post(path, {"position": channels.position})
 
     async def _ensure(self, spec: SessionSpec) -> Session:
         """The session, started where it was not; on the user's own machine, with the Python that runs here."""
@@ -298,6 +335,12 @@ class Core:
             self._following.cancel()
             await asyncio.gather(self._following, return_exceptions=True)
             self._following = None
+        for channels, telling in list(self._telling.items()):
+            telling.cancel()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(GOODBYE_S):
+                    await self._post_shown(channels)
+        self._telling.clear()
         for attached in self._attached.values():
             attached.channels.close()
             attached.reading.cancel()

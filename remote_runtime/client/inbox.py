@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from ..api import Session
 from ..wire.messages import KernelMessage, decode, header_of
-from .cell import Began, CellRun, InputRequest, LinkDown, LinkUp, Output, read_output
+from .away import SHOWN_TYPES
+from .cell import Began, CellRun, InputRequest, LinkDown, LinkUp
 from .endings import kernel_died
+from .output import Output, read_output
 
 Stray = Callable[[str, Output, dict[str, Any]], None]
 """Gets what comes under no running cell: message type, message, parent header; a thread that prints after its cell."""
@@ -49,6 +51,8 @@ class CellInbox:
         self.session = session
         self._stray = stray
         self._cells: dict[str, Waiting] = {}
+        self._adopted: set[str] = set()
+        self._unclaimed: list[Output] = []
 
     def __bool__(self) -> bool:
         """Whether a cell waits."""
@@ -59,10 +63,16 @@ class CellInbox:
         """The cell's messages come to it as long as this lasts."""
         waiting = Waiting(run, anew, asyncio.get_running_loop().create_future())
         self._cells[run.source.execute_id] = waiting
+        while self._unclaimed:
+            run.put(self._unclaimed.pop(0))
         try:
             yield waiting
         finally:
             del self._cells[run.source.execute_id]
+
+    def adopt(self, execute_ids: Iterable[str]) -> None:
+        """Cells that another kernel of this notebook sent and that still run: whoever waits here shows their output."""
+        self._adopted.update(execute_ids)
 
     def unaccepted(self) -> list[KernelMessage]:
         """The requests of which nobody knows whether they arrived."""
@@ -90,8 +100,19 @@ class CellInbox:
             self._of_cell(waiting, msg_type, header, message)
         elif msg_type == "status":
             self._lifecycle(decode(message.content))
+        elif message.channel == "iopub" and parent.get("msg_id") in self._adopted:
+            self._of_adopted(read_output(message, msg_type))
         elif message.channel == "iopub" and parent:
             self._stray(msg_type, read_output(message, msg_type), parent)
+
+    def _of_adopted(self, output: Output) -> None:
+        waiting = next(iter(self._cells.values()), None)
+        if output.msg_type not in SHOWN_TYPES:
+            return
+        if waiting is None:
+            self._unclaimed.append(output)
+        else:
+            waiting.run.put(output)
 
     def _of_cell(
         self, waiting: Waiting, msg_type: str, header: dict[str, Any], message: KernelMessage

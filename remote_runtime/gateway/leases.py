@@ -188,7 +188,10 @@ class LeaseKeeper:
         if live.lease is not None:
             shown = Shown(live.lease.id, position)
             live.session = replace(live.session, shown=shown)
-            self._write(live, lambda connection: records.set_shown(connection, live.session.id, shown))
+            work = self._database.write(
+                lambda connection: records.set_shown(connection, live.session.id, shown)
+            )
+            self._background.spawn(work, f"noting what session {live.session.id} has shown")
 
     def said_bye(self, live: LiveSession, bye: control.Bye) -> None:
         """The agent ends by itself, or because it was told to."""

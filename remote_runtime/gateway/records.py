@@ -20,6 +20,7 @@ from ..api import (
     SessionKey,
     SessionSpec,
     SessionState,
+    Shown,
     UserId,
     from_json,
     to_json,
@@ -95,6 +96,11 @@ def set_state(connection: Connection, session_id: SessionId, state: SessionState
     connection.execute(update(sessions).where(sessions.c.id == session_id).values(state=state.value))
 
 
+def set_shown(connection: Connection, session_id: SessionId, shown: Shown) -> None:
+    values = {"shown_lease": shown.lease_id, "shown_position": shown.position}
+    connection.execute(update(sessions).where(sessions.c.id == session_id).values(values))
+
+
 def read_session(connection: Connection, session_id: SessionId) -> Session | None:
     row = connection.execute(_sessions().where(sessions.c.id == session_id)).mappings().first()
     return None if row is None else _session(connection, row)
@@ -143,6 +149,7 @@ def _session(connection: Connection, row: Mapping[Any, Any]) -> Session:
         image=spec.image,
         lease=None if lease is None else _lease(lease),
         cost_nanos=int(row["cost_nanos"]),
+        shown=Shown(LeaseId(row["shown_lease"]), row["shown_position"]) if row["shown_lease"] else None,
     )
 
 

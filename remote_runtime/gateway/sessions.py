@@ -164,6 +164,10 @@ class SessionDesk:
             raise BadRequest(f"keep takes 0 to {MAX_KEEP_S:.0f} seconds, not {seconds:g}")
         self._command(self.live(user, session_id), control.Keep(seconds))
 
+    def shown(self, user: User, session_id: str, position: int) -> None:
+        """The session's notebook has shown its output up to that position of the journal."""
+        self._keeper.shown(self.live(user, session_id), position)
+
     def interrupt(self, user: User, session_id: str) -> None:
         self._command(self.live(user, session_id), control.Interrupt())
 

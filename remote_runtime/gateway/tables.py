@@ -69,6 +69,8 @@ sessions = Table(
     Column("settings", JSON, nullable=False),
     Column("image", JSON, nullable=False),
     Column("state", String, nullable=False),
+    Column("shown_lease", String),
+    Column("shown_position", BigInteger),
     Column("created_at", String, nullable=False),
     UniqueConstraint("owner_id", "machine", "path", "name", name="uq_sessions_key"),
 )

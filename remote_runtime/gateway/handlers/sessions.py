@@ -75,6 +75,18 @@ class KeepSession(JsonHandler):
         self.write_json(session_json(await self.gateway.desk.find(self.user, session_id)))
 
 
+class ShownSession(JsonHandler):
+    """``POST /farcell/v1/sessions/{id}/shown``, whose body is ``{"position": POSITION}`` of the lease's journal."""
+
+    def post(self, session_id: str) -> None:
+        body = self.body()
+        position = body.get("position") if isinstance(body, dict) else None
+        if not isinstance(position, int) or isinstance(position, bool) or not 0 <= position < 1 << 63:
+            raise BadRequest('shown takes {"position": WHOLE NUMBER}')
+        self.gateway.desk.shown(self.user, session_id, position)
+        self.write_json({})
+
+
 class SessionLogs(JsonHandler):
     """``GET /farcell/v1/sessions/{id}/logs``: the end of what the newest lease's processes wrote."""
 

@@ -60,6 +60,8 @@ def _create_sessions() -> None:
         sa.Column("settings", sa.JSON(), nullable=False),
         sa.Column("image", sa.JSON(), nullable=False),
         sa.Column("state", sa.String(), nullable=False),
+        sa.Column("shown_lease", sa.String()),
+        sa.Column("shown_position", sa.BigInteger()),
         sa.Column("created_at", sa.String(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_sessions"),
         sa.ForeignKeyConstraint(["owner_id"], ["users.id"], name="fk_sessions_owner_id"),

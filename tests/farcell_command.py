@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import subprocess
@@ -12,7 +13,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from embedded_gateway import session_spec
 from processes import DATA_DIR
+
+from farcell.remote_runtime.client import GatewayClient
 
 PROGRAM = Path(sys.executable).with_name("farcell")
 WAIT_S = 60
@@ -76,21 +80,35 @@ class Served:
 @contextmanager
 def serve(operator: Person, *options: str) -> Iterator[Served]:
     """``farcell serve`` until the block ends, and then its SIGTERM, which it must take well."""
-    with subprocess.Popen(
-        [PROGRAM, "serve", "--port", "0", *options],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        env=operator.environment(),
-    ) as process:
+    log = operator.folder / "serve.log"
+    with (
+        log.open("wb") as stderr,
+        subprocess.Popen(
+            [PROGRAM, "serve", "--port", "0", *options],
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            text=True,
+            env=operator.environment(),
+        ) as process,
+    ):
         try:
-            yield _wait_until_announced(process)
+            yield _wait_until_announced(process, log)
         finally:
             process.terminate()
         assert process.wait(WAIT_S) == 0
 
 
-def _wait_until_announced(process: subprocess.Popen[str]) -> Served:
+async def start_session(gateway: GatewayClient, request: str) -> str:
+    """Its id, once its kernel answers."""
+    session = await gateway.post_json("/farcell/v1/sessions", session_spec(request))
+    while session["state"] != "idle":
+        assert session["state"] in ("queued", "starting"), session
+        await asyncio.sleep(0.05)
+        session = await gateway.get_json(f"/farcell/v1/sessions/{session['id']}")
+    return str(session["id"])
+
+
+def _wait_until_announced(process: subprocess.Popen[str], log: Path) -> Served:
     """It prints its offers last of all, or how to make its first user."""
     assert process.stdout is not None
     stuck = threading.Timer(WAIT_S, process.kill)
@@ -103,5 +121,5 @@ def _wait_until_announced(process: subprocess.Popen[str]) -> Served:
     stuck.cancel()
     announced = "".join(lines)
     found = re.search(r"https?://\S+", announced)
-    assert found, announced
+    assert found, log.read_text()
     return Served(found[0], announced, process)

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +29,9 @@ class NotebookServer:
 
 
 @contextmanager
-def jupyter_lab(folder: Path) -> Iterator[NotebookServer]:
+def jupyter_lab(
+    folder: Path, program: Sequence[str] = (sys.executable, "-m", "jupyterlab")
+) -> Iterator[NotebookServer]:
     """Runs JupyterLab with `folder` as its home, settings and notebooks; stops it at the end."""
     home = {
         "HOME": folder,
@@ -37,9 +39,7 @@ def jupyter_lab(folder: Path) -> Iterator[NotebookServer]:
         "JUPYTER_RUNTIME_DIR": folder / "runtime",
     }
     command = [
-        sys.executable,
-        "-m",
-        "jupyterlab",
+        *program,
         "--no-browser",
         "--port=0",
         "--allow-root",

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
+from contextlib import closing
 from pathlib import Path
 
 import psutil
-from embedded_gateway import gateway_process, session_spec
-from farcell_command import Person
+from embedded_gateway import gateway_process
+from farcell_command import Person, start_session
 from processes import processes_of
 
 from farcell.remote_runtime.client import connect
@@ -25,16 +25,10 @@ def agents_of(folder: Path) -> list[psutil.Process]:
     return [one for one in running if str(folder / "leases") in " ".join(one.info["cmdline"] or [])]
 
 
-async def start_session(folder: Path) -> psutil.Process:
+async def start(folder: Path) -> psutil.Process:
     """A session on the embedded gateway, whose process is returned."""
-    gateway = await connect()
-    try:
-        session = await gateway.post_json("/farcell/v1/sessions", session_spec("T4"))
-        while session["state"] != "idle":
-            await asyncio.sleep(0.05)
-            session = await gateway.get_json(f"/farcell/v1/sessions/{session['id']}")
-    finally:
-        gateway.close()
+    with closing(await connect()) as gateway:
+        await start_session(gateway, "T4")
     return gateway_process(folder)
 
 
@@ -48,7 +42,7 @@ async def test_sessions_and_gateway_end_whatever_is_simulated_and_whoever_is_log
     person: Person, monkeypatch
 ):
     monkeypatch.setenv("FARCELL_SIMULATE", "T4")
-    await start_session(person.folder)
+    await start(person.folder)
     save_login(Address("http://127.0.0.1:9", "fc_elsewhere"))
     assert person.told("down", FARCELL_SIMULATE="H100:8") == ENDED
     assert not agents_of(person.folder)
@@ -58,7 +52,7 @@ async def test_sessions_and_gateway_end_whatever_is_simulated_and_whoever_is_log
 
 async def test_what_a_killed_gateway_left_behind_is_ended(person: Person, monkeypatch):
     monkeypatch.setenv("FARCELL_SIMULATE", "T4")
-    gateway = await start_session(person.folder)
+    gateway = await start(person.folder)
     os.kill(gateway.pid, signal.SIGKILL)
     gateway.wait(10)
     assert agents_of(person.folder)

@@ -27,24 +27,20 @@ def certificate(tmp_path: Path, require) -> Path:
     return path
 
 
-def test_a_token_that_the_gateway_knows_is_kept_for_its_user_alone(person: Person):
-    token = person.told("user", "add", "anna")
-    with serve(person, "--simulate", "T4") as served:
-        told = person.told("login", served.url + "/", stdin=token)
-        assert told.startswith(f"logged in to {served.url} as anna (user), until ")
-        assert (person.folder / "login.json").stat().st_mode & 0o077 == 0
-        assert "T4 (simulated)" in person.told("offers")
-    assert person.farcell("offers").sentence.startswith(f"the gateway {served.url} does not answer")
-    assert person.told("logout") == "logged out\n"
-    assert person.told("logout") == "you were not logged in\n"
-
-
-def test_a_wrong_token_is_refused_and_not_kept(person: Person):
+def test_only_a_token_that_the_gateway_knows_is_kept_for_its_user_alone(person: Person, typed):
+    token = typed("user", "add", "anna").out
+    kept = person.folder / "login.json"
     with serve(person) as served:
         assert person.farcell("login", served.url, stdin="fc_wrong\n").sentence == (
             "the token is not (or no longer) valid: farcell login URL"
         )
-    assert not (person.folder / "login.json").exists()
+        assert not kept.exists()
+        told = person.told("login", served.url + "/", stdin=token)
+        assert told.startswith(f"logged in to {served.url} as anna (user), until ")
+        assert kept.stat().st_mode & 0o077 == 0
+    assert person.farcell("offers").sentence.startswith(f"the gateway {served.url} does not answer")
+    assert typed("logout").out == "logged out\n"
+    assert typed("logout").out == "you were not logged in\n"
 
 
 @pytest.mark.parametrize("stdin", ["", "\n", "two words\n", "tökén\n"])
@@ -53,8 +49,8 @@ def test_what_is_no_token_is_not_even_sent(typed, monkeypatch, stdin: str):
     assert typed("login", "http://127.0.0.1:9").sentence.startswith("that is no token")
 
 
-def test_a_gateway_with_a_certificate_of_its_own_is_trusted_with_ca(person: Person, certificate: Path):
-    token = person.told("user", "add", "anna")
+def test_a_gateway_with_a_certificate_of_its_own_is_trusted_with_ca(person: Person, typed, certificate: Path):
+    token = typed("user", "add", "anna").out
     with serve(person, "--certfile", str(certificate), "--host-name", "localhost") as served:
         assert served.url.startswith("https://localhost:")
         assert "CERTIFICATE_VERIFY_FAILED" in person.farcell("login", served.url, stdin=token).sentence

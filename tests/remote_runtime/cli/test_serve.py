@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
+from contextlib import closing
 from pathlib import Path
 
 import pytest
-from farcell_command import Person, serve
+from farcell_command import Person, serve, start_session
+
+from farcell.remote_runtime.client.gateway_client import Address, GatewayClient
+
+
+async def start(url: str, token: str, request: str) -> str:
+    with closing(GatewayClient(Address(url, token))) as gateway:
+        return await start_session(gateway, request)
 
 
 def test_it_announces_address_offers_and_how_to_make_the_first_user(person: Person, tmp_path: Path):
@@ -19,17 +28,22 @@ def test_it_announces_address_offers_and_how_to_make_the_first_user(person: Pers
     assert rest == f"there are no users yet: farcell user add NAME --folder {tmp_path / 'served'}\n"
 
 
-def test_its_data_and_the_embedded_gateways_never_meet(person: Person):
+def test_its_leases_run_on_without_it_and_the_next_one_takes_them_over(person: Person):
+    token = person.told("user", "add", "anna").strip()
+    with serve(person, "--simulate", "T4") as served:
+        session = asyncio.run(start(served.url, token, "T4"))
+    with serve(person, "--simulate", "T4") as again:
+        person.told("login", again.url, stdin=token)
+        assert "idle   T4 (simulated)  analysis.ipynb  $0.0" in person.told("sessions")
+        assert session in person.told("sessions")
+        person.told("stop", "--all")
+
+
+def test_its_folder_is_its_own(person: Person):
+    """The embedded gateway has another; a second one on the same is refused."""
     with serve(person):
         person.told("offers")
-        assert (person.folder / "gateway.sqlite").exists()
-        assert (person.folder / "serve" / "gateway.sqlite").exists()
         assert person.told("down") == "ended the gateway\n"
-        assert person.farcell("serve").sentence.startswith("another gateway serves from")
-
-
-def test_a_second_one_on_its_folder_is_refused(person: Person):
-    with serve(person):
         assert person.farcell("serve").sentence == (
             f"another gateway serves from {person.folder / 'serve'}: stop it, or take another --folder"
         )

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 
 import pytest
-from embedded_gateway import session_spec
-from farcell_command import Person, Served, serve
+from farcell_command import Person, serve, start_session
 from processes import processes_of
 
 from farcell.remote_runtime.client.gateway_client import Address, GatewayClient
@@ -33,23 +33,14 @@ def users(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Users]:
     with serve(operator, "--simulate", "H100") as served:
         for name, person in people.items():
             person.told("login", served.url, stdin=tokens[name])
-        yield Users(**people, annas_session=asyncio.run(start_session(served, tokens["anna"])))
+        yield Users(**people, annas_session=asyncio.run(start(served.url, tokens["anna"])))
         people["anna"].told("stop", "--all")
     assert not processes_of(folder)
 
 
-async def start_session(served: Served, token: str) -> str:
-    """Returns its id once its kernel answers."""
-    gateway = GatewayClient(Address(served.url, token))
-    try:
-        session = await gateway.post_json("/farcell/v1/sessions", session_spec("H100"))
-        while session["state"] != "idle":
-            assert session["state"] in ("queued", "starting"), session
-            await asyncio.sleep(0.05)
-            session = await gateway.get_json(f"/farcell/v1/sessions/{session['id']}")
-    finally:
-        gateway.close()
-    return str(session["id"])
+async def start(url: str, token: str) -> str:
+    with closing(GatewayClient(Address(url, token))) as gateway:
+        return await start_session(gateway, "H100")
 
 
 def test_sessions_are_listed_to_their_owner_and_to_operators_who_ask(users: Users):

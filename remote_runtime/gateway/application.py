@@ -66,6 +66,7 @@ class Gateway:
         self._stopping = asyncio.Event()
         self.sockets: set[SocketHandler] = set()
         self._last_use = time.monotonic()
+        self.started_at = time.time()
         self.port = 0
 
     async def user_of_token(self, token: str) -> User | None:
@@ -100,6 +101,7 @@ class Gateway:
         if self.keeper.live:
             await self.places.refresh()
             self.desk.place()
+            self.desk.withdrawn.withdraw_overdue(time.monotonic())
         elif self.options.embedded and time.monotonic() - self._last_use > self.options.embedded_end_s:
             _log.info("nobody needs this gateway any more")
             self.stop()

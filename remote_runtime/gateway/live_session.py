@@ -10,6 +10,7 @@ from ..api import IdleReport, Lease, QueuePlace, Session, SessionState, UserId
 from ..wire import control
 from .agent_link import AgentLink
 from .relay import Relay
+from .stock_clients import StockClients
 
 
 @dataclass(slots=True, eq=False)
@@ -29,10 +30,20 @@ class LiveSession:
     bye: asyncio.Event = field(default_factory=asyncio.Event)
     unsaved: tuple[str, ...] = ()
     ending: bool = False
+    stock: StockClients = field(init=False)
     ready_since: float | None = None
     """When its kernel was ready; monotonic seconds, like `lease_end`."""
+    withdraw_at: float = float("inf")
+    """When nobody waits for it any more, if it is queued still."""
     lease_end: float = float("inf")
     """When the lease ends unless it is moved."""
+
+    def __post_init__(self) -> None:
+        self.stock = StockClients(self.relay)
+
+    @property
+    def connections(self) -> int:
+        return self.relay.clients - self.stock.away
 
     @property
     def state(self) -> SessionState:

@@ -26,6 +26,9 @@ class GatewayOptions:
     """`folder` holds the database, the socket, leases and caches. `port` 0 takes a free one. `journal_bytes` is what a
     session's output takes on disk before its oldest part is compacted.
 
+    `stock_queue_s`: how long a stock Jupyter client's request waits for a container before it is withdrawn; such
+    clients give a kernel up after 60 s.
+
     `embedded`: the daemon of one user, which ends by itself `embedded_end_s` after its last lease and client.
     """
 
@@ -37,6 +40,7 @@ class GatewayOptions:
     database_url: str | None = None
     embedded: bool = False
     embedded_end_s: float = 600.0
+    stock_queue_s: float = 45.0
     journal_bytes: int = 1 << 30
     times: LeaseTimes = field(default_factory=LeaseTimes)
 

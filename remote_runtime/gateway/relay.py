@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections import deque
 from itertools import count
 from typing import Protocol
@@ -51,6 +52,12 @@ class Relay:
         self._over = False
         self.relayed = 0
         """Kernel messages passed on, both ways."""
+        self.used_at = time.time()
+        """When the newest of them was; seconds since the epoch."""
+
+    @property
+    def over(self) -> bool:
+        return self._over
 
     @property
     def clients(self) -> int:
@@ -78,12 +85,12 @@ class Relay:
 
     def from_client(self, number: int, channel: str, data: bytes) -> None:
         """Passes on a message that has been checked; raises `TooLarge` when too much waits for the agent."""
-        self.relayed += 1
+        self._count()
         self._send(Message(Kind.KERNEL, number, data, _priority(channel)))
 
     def from_agent(self, number: int, data: bytes) -> None:
         """Passes on a numbered message; raises `BadFrame` for one that is not."""
-        self.relayed += 1
+        self._count()
         if number in (BROADCAST, OWN_CLIENTS):
             for client in list(self._own):
                 client.deliver(data)
@@ -123,6 +130,10 @@ class Relay:
         self._own.clear()
         for client in clients:
             client.end(code, reason)
+
+    def _count(self) -> None:
+        self.relayed += 1
+        self.used_at = time.time()
 
     def _send(self, message: Message) -> None:
         if self._link is not None:

@@ -6,25 +6,28 @@ from typing import TYPE_CHECKING
 
 from tornado.web import Application
 
-from .handlers import agents, base, journal, kernels, sessions, system
+from .handlers import agents, base, channels, journal, jupyter, kernels, sessions, system
 
 if TYPE_CHECKING:
     from .application import Gateway
 
-MAX_FRAME_BYTES = kernels.MAX_MESSAGE_BYTES
+MAX_FRAME_BYTES = channels.MAX_MESSAGE_BYTES
 _ID = r"([A-Za-z0-9-]{1,64})"
 
 
 def make_application(gateway: Gateway) -> Application:
     facts = {"gateway": gateway}
     routes = [
-        (r"/api/?", kernels.ApiVersion),
+        (r"/api/?", jupyter.ApiVersion),
+        (r"/api/status", jupyter.ApiStatus),
+        (r"/api/me", jupyter.ApiMe),
+        (r"/api/(?:contents|terminals)(?:/.*)?", jupyter.NotServed),
         (r"/api/kernelspecs", kernels.KernelSpecs),
         (r"/api/kernelspecs/([^/]+)", kernels.KernelSpec),
         (r"/api/kernels", kernels.Kernels),
         (rf"/api/kernels/{_ID}", kernels.Kernel),
         (rf"/api/kernels/{_ID}/(interrupt|restart)", kernels.KernelAction),
-        (rf"/api/kernels/{_ID}/channels", kernels.Channels),
+        (rf"/api/kernels/{_ID}/channels", channels.Channels),
         (r"/farcell/v1/health", system.Health),
         (r"/farcell/v1/me", system.Me),
         (r"/farcell/v1/shutdown", system.Shutdown),
@@ -32,6 +35,7 @@ def make_application(gateway: Gateway) -> Application:
         (r"/farcell/v1/sessions", sessions.Sessions),
         (rf"/farcell/v1/sessions/{_ID}", sessions.OneSession),
         (rf"/farcell/v1/sessions/{_ID}/keep", sessions.KeepSession),
+        (rf"/farcell/v1/sessions/{_ID}/shown", sessions.ShownSession),
         (rf"/farcell/v1/sessions/{_ID}/logs", sessions.SessionLogs),
         (rf"/farcell/v1/sessions/{_ID}/journal", journal.SessionJournal),
         (r"/farcell/v1/leases", sessions.Leases),

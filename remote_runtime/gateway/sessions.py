@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -32,6 +33,7 @@ from .live_session import LiveSession
 from .places import Places
 from .relay import Relay
 from .users import User
+from .withdrawals import Withdrawals
 
 _log = logging.getLogger(__name__)
 
@@ -54,12 +56,14 @@ class SessionDesk:
         self._keeper = keeper
         self._events = events
         self._background = background
+        self.withdrawn = Withdrawals(keeper, background)
 
     # --- ask ---
 
-    async def ensure(self, user: User, spec: SessionSpec) -> Session:
+    async def ensure(self, user: User, spec: SessionSpec, *, queue_s: float = math.inf) -> Session:
         """The session of that key, with a container or in the queue for one; asking again changes nothing.
 
+        A new one is withdrawn when it has waited for `queue_s`.
         Raises `NoSuchOffer` where nothing could ever fulfil the request, `SessionHoldsOther` when the session runs with
         another request.
         """
@@ -77,7 +81,7 @@ class SessionDesk:
             await live.over.wait()
             live = self._keeper.live.get(session.id)
         if live is None:
-            return await self._queue(user, replace(session, request=spec.request))
+            return await self._queue(user, replace(session, request=spec.request), queue_s)
         _check_same(live.session, spec)
         self._set_settings(live, spec.settings)
         return live.view()
@@ -93,10 +97,11 @@ class SessionDesk:
             live.session = replace(live.session, settings=settings)
             live.relay.command(control.Settings(settings.idle_s, settings.busy_cap_s))
 
-    async def _queue(self, user: User, session: Session) -> Session:
+    async def _queue(self, user: User, session: Session, queue_s: float) -> Session:
         live = LiveSession(
             session=replace(session, state=SessionState.QUEUED), owner=user.id, relay=Relay(session.id)
         )
+        live.withdraw_at = time.monotonic() + queue_s
         self._places.scheduler.submit(session.id, user.id, session.request, time.monotonic())
         self._keeper.live[session.id] = live
         await self._database.write(
@@ -137,9 +142,10 @@ class SessionDesk:
         return session
 
     def live(self, user: User, session_id: str) -> LiveSession:
-        """The session if it is queued or has a container; raises `SessionNotFound` otherwise."""
+        """The session if it is queued or has a container; raises `SessionNotFound` or `Unavailable` otherwise."""
         live = self._keeper.live.get(SessionId(session_id))
         if live is None or not _may_see(user, live):
+            self.withdrawn.check(user, SessionId(session_id))
             raise SessionNotFound(f"there is no session {session_id} with a container")
         return live
 

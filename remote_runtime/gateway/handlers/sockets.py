@@ -25,6 +25,8 @@ class SocketHandler(Guard, WebSocketHandler):
 
     subprotocols: ClassVar[tuple[str, ...]]
     """The first that the other side offers too is spoken."""
+    needs_subprotocol: ClassVar[bool] = True
+    """Else `selected_subprotocol` is None for whoever offers none of them."""
 
     def initialize(self, gateway: Gateway) -> None:
         super().initialize(gateway)
@@ -57,7 +59,7 @@ class SocketHandler(Guard, WebSocketHandler):
     def open(self, *_ids: str) -> None:
         self.gateway.sockets.add(self)
         self.set_nodelay(True)
-        if self.selected_subprotocol in self.subprotocols:
+        if self.selected_subprotocol in self.subprotocols or not self.needs_subprotocol:
             self.opened()
         else:
             self.close(1002, f"this WebSocket speaks {' or '.join(self.subprotocols)}"[:MAX_REASON_BYTES])
@@ -69,10 +71,10 @@ class SocketHandler(Guard, WebSocketHandler):
         self.gateway.sockets.discard(self)
         self.closed.set()
 
-    def write_frame(self, data: bytes) -> asyncio.Future[None] | None:
-        """Queues a binary message; None when the socket is closed. Nobody needs to await the future."""
+    def write_frame(self, data: str | bytes) -> asyncio.Future[None] | None:
+        """Queues a text or binary message; None when the socket is closed. Nobody needs to await the future."""
         try:
-            written = self.write_message(data, binary=True)
+            written = self.write_message(data, binary=isinstance(data, bytes))
         except WebSocketClosedError:
             return None
         written.add_done_callback(_ignore_closed)

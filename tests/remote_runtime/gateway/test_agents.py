@@ -11,7 +11,7 @@ from dataclasses import replace
 import psutil
 import pytest
 
-from farcell.remote_runtime.gateway.handlers import kernels
+from farcell.remote_runtime.gateway.handlers import channels as channels_handler
 from farcell.remote_runtime.wire import Kind, Priority, Stream, control
 from farcell.remote_runtime.wire.frames import HEAD_BYTES, MAX_PART_BYTES, Frame, pack
 
@@ -353,7 +353,7 @@ async def test_a_client_that_is_ahead_of_its_agent_waits_and_is_freed_by_the_end
 async def test_a_slow_client_is_cut_off_and_others_go_on(
     house: House, ada: Face, session_id: str, lease_id: str, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(kernels, "MAX_BEHIND_BYTES", 8 << 20)
+    monkeypatch.setattr(channels_handler, "MAX_BEHIND_BYTES", 8 << 20)
     async with played(house, lease_id) as agent, ada.channels(session_id) as quick, ada.channels(session_id) as slow:
         output = kernel_message("stream", {"name": "stdout", "text": "x" * (1 << 20)}, "iopub")
         live = house.gateway.keeper.find(lease_id)

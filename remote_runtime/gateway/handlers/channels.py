@@ -1,0 +1,137 @@
+"""A kernel's channels: ``GET /api/kernels/{id}/channels``, a WebSocket that speaks three layouts."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import uuid
+from datetime import UTC, datetime
+from functools import partial
+from typing import Final
+
+from ...errors import BadFrame, FarcellError
+from ...wire import legacy, messages
+from ..relay import Relay
+from ..stock_clients import StockClient
+from .sockets import SocketHandler
+
+_log = logging.getLogger(__name__)
+
+SUBPROTOCOL: Final = messages.SUBPROTOCOL
+OWN_SUBPROTOCOL: Final = "farcell.client.v1"
+MAX_MESSAGE_BYTES = 256 << 20
+"""The largest kernel message that a client may send; what is announced larger is refused before it is read."""
+MAX_BEHIND_BYTES = 64 << 20
+"""A client that reads so much slower than its kernel writes is cut off."""
+MAX_SESSION_ID = 200
+
+
+class Channels(SocketHandler):
+    """Kernel messages, relayed without being decoded where the client speaks the v1 layout.
+
+    Our own clients ask for ``farcell.client.v1``: what they get is numbered, and what they miss, because the connection
+    broke or they read too slowly, they read in the session's journal. Who asks for no subprotocol speaks Jupyter's
+    older layout. For stock clients that name a ``session_id``, messages are kept while they are away (`stock_clients`).
+    """
+
+    subprotocols = (OWN_SUBPROTOCOL, SUBPROTOCOL)
+    needs_subprotocol = False
+    _relay: Relay | None = None
+    _client: StockClient | None = None
+    _number = 0
+    _behind_bytes = 0
+
+    async def check(self) -> None:
+        user = await self.authenticate()
+        self._live = self.gateway.desk.live(user, self.path_args[0])
+
+    @property
+    def own(self) -> bool:
+        return self.selected_subprotocol == OWN_SUBPROTOCOL
+
+    def opened(self) -> None:
+        self._relay = self._live.relay
+        if self.own:
+            self._number = self._relay.attach(self)
+            return
+        session_id = self.get_query_argument("session_id", "")[:MAX_SESSION_ID]
+        self._client = self._live.stock.come(self, session_id)
+        self._number = self._client.number
+
+    async def on_message(self, message: str | bytes) -> None:
+        """Tornado reads the next message when this returns: a client that is ahead of its agent waits."""
+        if self._relay is None:
+            return
+        try:
+            channel, data = self._incoming(message)
+            await self._relay.room(channel)
+            self._relay.from_client(self._number, channel, data)
+        except FarcellError as error:
+            _log.info("session %s: closed client %d: %s", self._live.session.id, self._number, error)
+            self.refuse(1007, error)
+
+    def _incoming(self, message: str | bytes) -> tuple[str, bytes]:
+        """The channel, and the message in the v1 layout; raises `BadFrame`."""
+        if self.selected_subprotocol is None:
+            unpacked = legacy.unpack(message)
+            return unpacked.channel, messages.pack(unpacked)
+        if isinstance(message, str):
+            raise BadFrame("a text message; kernel messages are binary in this subprotocol")
+        return messages.check(message), message
+
+    def on_close(self) -> None:
+        super().on_close()
+        if self._client is not None:
+            self._live.stock.leave(self._client, self)
+        elif self._relay is not None:
+            self._relay.detach(self._number, self)
+
+    # --- what the relay calls ---
+
+    def deliver(self, data: bytes) -> None:
+        frame = self._outgoing(data)
+        written = None if frame is None else self.write_frame(frame)
+        if frame is None or written is None:
+            return
+        written.add_done_callback(partial(self._written, len(frame)))
+        self._behind_bytes += len(frame)
+        if self._behind_bytes > MAX_BEHIND_BYTES:
+            self._cut_off()
+
+    def _outgoing(self, data: bytes) -> str | bytes | None:
+        """None for what the older layout can't say: a kernel's malformed message is nobody else's trouble."""
+        if self.selected_subprotocol:
+            return data
+        try:
+            return legacy.pack(messages.unpack(data))
+        except BadFrame as error:
+            _log.warning("session %s: a message of its kernel was dropped: %s", self._live.session.id, error)
+            return None
+
+    def _cut_off(self) -> None:
+        """Nothing is kept for a stock client that reads too slowly: output with a hole in it would look whole."""
+        if self._client is not None:
+            self._live.stock.cut_off(self._client)
+        self.close(1013, "the client reads too slowly")
+
+    def end(self, code: int, reason: str) -> None:
+        if not self.own:
+            self.deliver(_dead(reason))
+        self.close(code, reason[:120])
+
+    def _written(self, size: int, _written: asyncio.Future[None]) -> None:
+        self._behind_bytes -= size
+
+
+def _dead(detail: str) -> bytes:
+    """The message by which Jupyter Server tells that a kernel is gone for good."""
+    header = {
+        "msg_id": str(uuid.uuid4()),
+        "msg_type": "status",
+        "session": "farcell",
+        "username": "farcell",
+        "date": datetime.now(UTC).isoformat(),
+        "version": "5.3",
+    }
+    content = {"execution_state": "dead", "farcell": {"detail": detail}}
+    return messages.pack(messages.encode("iopub", header, content=content))

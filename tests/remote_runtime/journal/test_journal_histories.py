@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from farcell.remote_runtime.journal import Compactor, JournalReader, JournalWrit
 from farcell.remote_runtime.journal import compaction as compaction_module
 from farcell.remote_runtime.journal.entries import Role, look_at
 from farcell.remote_runtime.journal.folder import first_positions, segment_path, size_bytes
-from farcell.remote_runtime.journal.format import pack
+from farcell.remote_runtime.journal.format import pack, parse_header
 from farcell.remote_runtime.journal.left_out import What
 
 from .samples import Body, accepted, copied, display, reply, stream
@@ -116,13 +116,24 @@ class Journal(RuleBasedStateMachine):
 
     @rule(limit=st.sampled_from([0, 5_000]), steps=st.integers(0, 8), written=st.floats(0, 1))
     def killed_in_compaction(self, limit: int, steps: int, written: float) -> None:
-        with dying(steps, written):
-            try:
-                Compactor(self.folder, limit, SEGMENT_BYTES, POLICY).run_once()
-            except Killed:
-                self.writer.close()
+        with dying(steps, written), suppress(Killed):
+            Compactor(self.folder, limit, SEGMENT_BYTES, POLICY).run_once()
         self.writer.close()
         self.writer = JournalWriter(self.folder, segment_bytes=SEGMENT_BYTES)
+        self.check_leftovers()
+
+    def check_leftovers(self) -> None:
+        """No reader sees them, and the next run removes them, whether or not it has more to do."""
+        before = copied(JournalReader(self.folder).read())
+        Compactor(self.folder, 1 << 40, SEGMENT_BYTES, POLICY).run_once()
+        assert copied(JournalReader(self.folder).read()) == before
+        assert not list(self.folder.glob("*.new"))
+        firsts = first_positions(self.folder)
+        headers = [parse_header(segment_path(self.folder, first).read_bytes()) for first in firsts]
+        assert all(
+            header and header.covers < following
+            for header, following in zip(headers, firsts[1:], strict=False)
+        )
 
     @rule(limit=st.sampled_from([0, 5_000]), before=st.integers(1, 4))
     def compacted_under_a_reader(self, limit: int, before: int) -> None:
@@ -175,6 +186,22 @@ class Journal(RuleBasedStateMachine):
         assert [record.position for record in records[-1:]] in ([], [self.writer.position])
         self.writer.close()
         shutil.rmtree(self.folder)
+
+
+@pytest.mark.parametrize("limit", [0, 5_000])
+@pytest.mark.parametrize("steps", range(0, 40, 3))
+def test_killed_before_each_step_of_compaction(limit, steps):
+    """Three kills in a row, so that what is left over meets the next run."""
+    journal = Journal()
+    for _ in range(30):
+        journal.append([stream("a", "ab\n" * 30), display("b", "a" * 200)], 0)
+        journal.follow()
+    for step in range(steps, steps + 3):
+        journal.killed_in_compaction(limit, step, 0.5)
+        journal.look()
+        journal.append([reply("a")] * 4, 0)
+        journal.follow()
+    journal.teardown()
 
 
 JournalTest = Journal.TestCase

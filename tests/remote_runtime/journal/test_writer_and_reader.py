@@ -11,7 +11,7 @@ import pytest
 from farcell.remote_runtime.errors import BadRequest, IncompatibleVersion
 from farcell.remote_runtime.journal import JournalReader, JournalWriter, Kind, Record
 from farcell.remote_runtime.journal.folder import first_positions, segment_path
-from farcell.remote_runtime.journal.format import HEADER_BYTES, packed_size
+from farcell.remote_runtime.journal.format import HEADER_BYTES, Header, pack, pack_header, packed_size
 
 
 def copied(record: Record) -> Record:
@@ -142,6 +142,15 @@ def test_a_segment_without_a_whole_header_is_begun_anew(tmp_path, size):
     assert after.append(Kind.MESSAGE, b"") == last
     after.close()
     assert len(read(JournalReader(tmp_path))) == last
+
+
+def test_what_another_segment_covers_does_not_count(reader, tmp_path):
+    """A compaction took 1 to 8 into the first segment, left out 8, and died before it removed the second."""
+    one, seven, eight, nine = (Record(position, Kind.MESSAGE, b"x") for position in (1, 7, 8, 9))
+    segment_path(tmp_path, 1).write_bytes(pack_header(Header(1, 8)) + pack(one) + pack(seven))
+    segment_path(tmp_path, 5).write_bytes(pack_header(Header()) + pack(seven) + pack(eight))
+    segment_path(tmp_path, 9).write_bytes(pack_header(Header()) + pack(nine))
+    assert read(reader) == [one, seven, nine]
 
 
 def test_one_writer_at_a_time(writer, tmp_path):

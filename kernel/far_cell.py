@@ -139,6 +139,8 @@ class FarCell:
                 if anew is not None:
                     NoteLine(self.shell).write(anew)
             case Away(missed=missed):
+                self._remove(progress)
+                self.alone = False  # what is told now must not be cleared away with a progress line
                 tell_missed(self.shell, missed)
             case LinkDown() | LinkUp():
                 self._link.changed(up=isinstance(event, LinkUp))

@@ -109,7 +109,8 @@ class NotebookSessions:
         settings = known.settings if known else SessionSettings()
         if arguments.idle_s is not None:
             settings = replace(settings, idle_s=arguments.idle_s)
-        return SessionSpec(self.notebook.session_key(name), request, settings)
+        key = known.key if known else self.notebook.session_key(name)
+        return SessionSpec(key, request, settings)
 
     def _parse(self, text: str) -> Request:
         """A type that Farcell does not know may still be one that the gateway has found in its machine."""

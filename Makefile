@@ -1,7 +1,7 @@
 # make demo    set up what the demo needs, run examples/quickstart.ipynb cell by cell and print the bill
 # make test    set up everything, the JupyterLab front end too, and run the tests
 # make check   formats, lints and types, of Python and TypeScript
-# make bench   ratios beside real peers, installed from PyPI
+# make bench   ratios beside real peers, in an environment of their own
 # make soak    the tests that take hours
 # make clean   remove what was built, and .venv
 
@@ -16,7 +16,6 @@ FRONT_END := labextension/yarn.lock labextension/tsconfig.json $(wildcard labext
 # what was installed; `dev` holds all that `demo` does
 DEMO := $(VENV)/.installed-demo
 DEV  := $(VENV)/.installed-dev
-BENCH := $(VENV)/.installed-bench
 # --reinstall-package: the list of packages and the front end are read when Farcell is installed, not when it is imported
 # --system-certs: as pip does, for networks whose proxy signs for itself
 INSTALL := $(UV) pip install --quiet --system-certs --python $(BIN)/python --reinstall-package farcell --editable
@@ -36,7 +35,7 @@ check: $(DEV)
 	codespell
 	cd labextension && jlpm lint:check
 
-bench: $(BENCH)
+bench: $(DEV)
 	@$(BIN)/python tests/benchmarks
 
 soak: $(DEV)
@@ -53,10 +52,6 @@ $(DEMO): $(PACKAGING) | $(UV)
 
 $(DEV): $(PACKAGING) $(FRONT_END) | $(UV)
 	$(INSTALL) '.[dev]'
-	@touch $@
-
-$(BENCH): $(DEV)
-	$(INSTALL) '.[dev,bench]'
 	@touch $@
 
 clean:

@@ -13,11 +13,14 @@ from jupyter_client.manager import KernelManager
 ANSWER_S = 60.0
 
 
+STOCK_RECONNECT_MS = 100
+
+
 @contextmanager
-def started_kernel() -> Iterator[BlockingKernelClient]:
+def started_kernel(reconnect_ms: int = STOCK_RECONNECT_MS) -> Iterator[BlockingKernelClient]:
     """The client of a kernel whose process has been started; its channels are open, the kernel answers when it does."""
     context = zmq.Context()
-    context.setsockopt(zmq.RECONNECT_IVL, 5)  # ms; the default of 100 would be measured instead of the kernel
+    context.setsockopt(zmq.RECONNECT_IVL, reconnect_ms)
     manager = KernelManager(kernel_name="python3", context=context)
     manager.start_kernel()
     client = manager.client()

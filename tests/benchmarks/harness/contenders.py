@@ -101,8 +101,13 @@ def _start(contender: Contender, peers: Path, folder: Path, log: Path) -> subpro
             stdout=subprocess.PIPE,
             stderr=said,
             cwd=folder,
-            env={**os.environ, **_folders(folder), **contender.environment},
+            env={**_own_environment(), **_folders(folder), **contender.environment},
         )
+
+
+def _own_environment() -> dict[str, str]:
+    """Without what would make Python compile every module at every start: the warm-up leaves its caches."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 def _folders(folder: Path) -> dict[str, str]:

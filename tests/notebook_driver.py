@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from jupyter_client import BlockingKernelClient, KernelManager
 
-DEADLINE_S = 60.0
+DEADLINE_S = 30.0
 Message = dict[str, Any]
 
 

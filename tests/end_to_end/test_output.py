@@ -269,7 +269,7 @@ def test_a_thread_that_prints_after_its_cell_prints_under_it(notebook: Notebook,
 
 def test_the_line_below_tells_time_cost_and_device(notebook: Notebook):
     (line,) = notebook.run(far("pass")).notes
-    assert re.fullmatch(r"[\d.]+ s · \$[\d.]+ · cpu", line)
+    assert re.fullmatch(r"(< )?[\d.]+ s · \$[\d.]+ · cpu", line)
 
 
 def test_quiet_leaves_the_line_out(notebook: Notebook):

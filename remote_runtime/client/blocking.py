@@ -43,39 +43,39 @@ class Client:
         self._closed = False
 
     def offers(self) -> list[Offer]:
-        return self._wait(self._core.offers())
+        return self._wait(self._core.gateway.offers())
 
     def sessions(self) -> list[Session]:
-        return self._wait(self._core.sessions())
+        return self._wait(self._core.gateway.sessions())
 
     def session(self, session_id: str) -> Session:
-        return self._wait(self._core.session(session_id))
+        return self._wait(self._core.gateway.session(session_id))
 
     def bill(self) -> Bill:
-        return self._wait(self._core.bill())
+        return self._wait(self._core.gateway.bill())
 
     def log(self, session_id: str) -> str:
-        return self._wait(self._core.log(session_id))
+        return self._wait(self._core.gateway.log(session_id))
 
     def stop(self, session_id: str) -> Session:
-        return self._wait(self._core.stop(session_id))
+        return self._wait(self._core.gateway.stop(session_id))
 
     def stop_all(self, chosen: Callable[[Session], bool]) -> None:
         """Ends the chosen ones of those that live, on this thread or another; starts no gateway for that."""
-        self._wait(self._core.stop_all(chosen))
+        self._wait(self._core.gateway.stop_all(chosen))
 
     def keep(self, session_id: str, seconds: float) -> Session:
-        return self._wait(self._core.keep(session_id, seconds))
+        return self._wait(self._core.gateway.keep(session_id, seconds))
 
     def restart(self, session_id: str) -> None:
-        self._wait(self._core.restart(session_id))
+        self._wait(self._core.gateway.restart(session_id))
 
     def missed(self, session: Session) -> Missed | None:
         """What the session's cells did behind what its notebook has shown."""
         return self._wait(self._core.missed(session))
 
     def get(self, path: str) -> Any:
-        return self._wait(self._core.get(path))
+        return self._wait(self._core.gateway.get(path))
 
     def run_cell(self, source: CellSource, spec: SessionSpec) -> CellRun:
         """Sends a cell on its way and returns at once; everything else comes as events of the `CellRun`."""
@@ -90,7 +90,7 @@ class Client:
             asyncio.run_coroutine_threadsafe(interrupt_cell(), self._loop)
 
         def answer(message: KernelMessage) -> None:
-            self._loop.call_soon_threadsafe(self._core.send, spec, message)
+            self._loop.call_soon_threadsafe(self._core.answer, cell, message)
 
         cell = CellRun(source, interrupt, answer)
         asyncio.run_coroutine_threadsafe(self._core.run_cell(cell, spec), self._loop)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections.abc import Iterator
 from typing import Protocol
 
 from tornado.websocket import WebSocketClientConnection, WebSocketClosedError
 
 from ..api import LeaseId, Session, SessionSpec, SessionState
-from ..errors import BadFrame, FarcellError, SessionNotFound
+from ..errors import FarcellError, SessionNotFound
 from ..journal.format import Kind, Record
 from ..journal.replay import replay
 from ..wire import numbered
@@ -22,7 +23,6 @@ from .inbox import CellInbox, Finished, Stray
 
 _log = logging.getLogger(__name__)
 
-SUBPROTOCOL = "farcell.client.v1"
 _FIRST_DELAY_S, _LAST_DELAY_S = 0.05, 2.0
 _ENDED = (SessionState.STOPPED, SessionState.LOST)
 
@@ -69,6 +69,10 @@ class Channels:
         self._position = missed.position
         self._inbox.adopt(missed.running)
 
+    def take_over(self, before: Channels) -> None:
+        """Goes on where broken channels to the same lease had come to."""
+        self._position = before._position
+
     @property
     def session(self) -> Session:
         return self._inbox.session
@@ -80,7 +84,11 @@ class Channels:
     @property
     def lease_id(self) -> LeaseId | None:
         """The lease that is served, once it is known."""
-        return self.session.lease_id if self.session.lease_id != self._old_lease else None
+        return self._lease_of(self.session)
+
+    def _lease_of(self, session: Session) -> LeaseId | None:
+        """None while the session waits for another than the one it had before."""
+        return session.lease_id if session.lease_id != self._old_lease else None
 
     def serve(self, spec: SessionSpec) -> bool:
         """Whether a cell that asks for `spec` can go this way."""
@@ -88,18 +96,23 @@ class Channels:
         return same and not self.closed.is_set()
 
     def send(self, message: KernelMessage) -> None:
-        """Silent while there is no connection: cells are sent again, and what else there is has lost its time."""
+        """Silent while there is no connection: what was not heard goes out again over the next."""
         if self._connection is not None:
             with contextlib.suppress(WebSocketClosedError):
                 written = self._connection.write_message(pack(message), binary=True)
                 written.add_done_callback(lambda done: done.cancelled() or done.exception())
+
+    def answer(self, execute_id: str, message: KernelMessage) -> None:
+        """Answers a cell's question; once more over the next connection if it may not have arrived."""
+        self._inbox.answered(execute_id, message)
+        self.send(message)
 
     async def run(self, cell: CellRun, anew: str | None) -> Finished | None:
         """Sends a cell and waits for its end; None when nothing more comes from its container.
 
         Raises `OutcomeUnknown` when the kernel was replaced meanwhile.
         """
-        with self._inbox.waiting(cell, anew) as waiting:
+        with self._inbox.waiting(cell, anew, after=self.position) as waiting:
             if self.closed.is_set():
                 return None
             self.send(cell.source.request())
@@ -127,8 +140,8 @@ class Channels:
             while (data := await connection.read_message()) is not None:
                 if isinstance(data, bytes):
                     await self._received(numbered.unpack(data))
-        except (BadFrame, WebSocketClosedError) as error:
-            _log.warning("session %s: %s", self.session.id, error)
+        except (FarcellError, WebSocketClosedError) as error:
+            _log.warning("session %s: the link broke: %s", self.session.id, error)
         finally:
             connection.close()
 
@@ -159,7 +172,7 @@ class Channels:
         session = await self._way.session(self.session.id)
         if self.lease_id is None:
             self.session = session
-        if session.state in _ENDED or session.lease_id != self.lease_id:
+        if session.state in _ENDED or self._lease_of(session) != self.lease_id:
             await self._catch_up()
             return False
         connection = await self._way.connect(session.id)
@@ -171,20 +184,25 @@ class Channels:
             raise
         self._connection = connection
         self._inbox.link_changed(up=True)
-        for request in self._inbox.unaccepted():
-            self.send(request)
+        for message in self._inbox.unheard():
+            self.send(message)
         return True
 
     async def _catch_up(self) -> None:
-        """Reads in the journal what came after the newest message."""
+        """Reads in the journal what came after the newest message, and which cells had arrived before it."""
         if self.lease_id is None:
             return
-        after = self._position or 0
-        missed = await self._way.journal(self.session.id, self.lease_id, after)
-        for record in missed:
+        after = self.position
+        since = self._inbox.unaccepted_since(after)
+        records = await self._way.journal(self.session.id, self.lease_id, since)
+        for found in replay(self._noting_accepted(records), after, {OWN_CLIENTS}):
+            self._inbox.received(unpack(found.message), missed=True)
+        if records:
+            self._position = max(after, records[-1].position)
+
+    def _noting_accepted(self, records: list[Record]) -> Iterator[Record]:
+        """In their order, so that a kernel's end ends the cells that it had, and not those that came later."""
+        for record in records:
             if record.kind is Kind.ACCEPTED:
                 self._inbox.accepted(bytes(record.body).decode())
-        for found in replay(missed, after, {OWN_CLIENTS}):
-            self._inbox.received(unpack(found.message))
-        if missed:
-            self._position = max(after, missed[-1].position)
+            yield record

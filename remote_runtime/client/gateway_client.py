@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import ssl
 from collections.abc import Callable
@@ -9,15 +10,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest
+from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest, HTTPResponse
 from tornado.netutil import DefaultLoopResolver
-from tornado.websocket import WebSocketClientConnection, websocket_connect
+from tornado.websocket import WebSocketClientConnection, WebSocketError, websocket_connect
 
 from ..api.json_form import decode, encode
-from ..errors import BadRequest, FarcellError, GatewayUnreachable, error_from_json
+from ..errors import BadRequest, FarcellError, GatewayUnreachable, IncompatibleVersion, error_from_json
 
 MAX_MESSAGE_BYTES = 1 << 30
 """The largest kernel message that a client takes from its gateway."""
+MAX_BODY_BYTES = 1 << 40
+"""Events and journals come in pieces: what bounds them is their end."""
+PING_S = 10.0
+"""How often a WebSocket is pinged; one that is silent for twice as long is taken for broken."""
+ANSWER_PINGS, QUIET_PINGS = 5, 2
+"""In those: how long a question may wait for its answer, and how long a body may pause."""
+CHANGE_S, STREAM_S = 150.0, 24 * 3600.0
+"""How long a request that changes something may take, and a body."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,18 +57,34 @@ class _Resolver(DefaultLoopResolver):
             return [(one_family, address) for one_family, _, _, _, address in found]
 
 
+class _Pieces:
+    """Hands on what comes of a body, until it is `over`."""
+
+    def __init__(self, received: Callable[[bytes], None]) -> None:
+        self._received = received
+        self.taken = 0
+        self.over = False
+
+    def take(self, piece: bytes) -> None:
+        if not self.over:
+            self.taken += 1
+            self._received(piece)
+
+
 class GatewayClient:
     """Belongs to the event loop on which it was made. It raises `FarcellError`, and nothing else."""
 
     def __init__(self, address: Address) -> None:
         self.address = address
         self._resolver = _Resolver()
-        self._http = AsyncHTTPClient(force_instance=True, resolver=self._resolver)
+        self._http = AsyncHTTPClient(
+            force_instance=True, resolver=self._resolver, max_clients=100, max_body_size=MAX_BODY_BYTES
+        )
         self._headers = {"Authorization": f"Bearer {address.token}"}
         self._ssl = _trusting(address.ca) if address.ca else None
 
     async def get_json(self, path: str) -> Any:
-        return await self._fetch("GET", path)
+        return await self._fetch("GET", path, timeout_s=ANSWER_PINGS * PING_S)
 
     async def post_json(self, path: str, body: Any) -> Any:
         return await self._fetch("POST", path, encode(body))
@@ -67,43 +92,74 @@ class GatewayClient:
     async def delete_json(self, path: str) -> Any:
         return await self._fetch("DELETE", path)
 
-    async def _fetch(self, method: str, path: str, body: bytes | None = None) -> Any:
+    async def _fetch(
+        self, method: str, path: str, body: bytes | None = None, timeout_s: float = CHANGE_S
+    ) -> Any:
+        request = self._request(self.address.url + path, method=method, body=body, request_timeout=timeout_s)
         try:
-            response = await self._http.fetch(
-                self._request(self.address.url + path, method=method, body=body)
-            )
+            response = await self._http.fetch(request)
         except HTTPClientError as error:
             raise self._told(error) from error
         except OSError as error:
             raise self._unreachable(error) from error
         return decode(response.body) if response.body else None
 
-    async def stream(self, path: str, received: Callable[[bytes], None]) -> None:
-        """Reads a body that has no end, piece by piece, until the gateway closes it."""
-        request = self._request(self.address.url + path, streaming_callback=received)
-        request.request_timeout = 0
+    async def stream(
+        self, path: str, received: Callable[[bytes], None], quiet_s: float | None = None
+    ) -> None:
+        """Reads a body piece by piece until the gateway ends it; one that pauses for `quiet_s` counts as broken."""
+        pieces = _Pieces(received)
+        fetching = asyncio.ensure_future(
+            self._http.fetch(
+                self._request(
+                    self.address.url + path, streaming_callback=pieces.take, request_timeout=STREAM_S
+                )
+            )
+        )
         try:
-            await self._http.fetch(request)
+            await self._until_quiet(fetching, pieces, quiet_s or QUIET_PINGS * PING_S)
+            await fetching
         except HTTPClientError as error:
             raise self._told(error) from error
         except OSError as error:
             raise self._unreachable(error) from error
+        finally:
+            pieces.over = True
+            fetching.cancel()
+
+    async def _until_quiet(
+        self, fetching: asyncio.Future[HTTPResponse], pieces: _Pieces, quiet_s: float
+    ) -> None:
+        """Returns when the body is at its end; raises `TimeoutError` when nothing of it comes."""
+        seen = -1
+        while not fetching.done():
+            if seen == pieces.taken:
+                raise TimeoutError(f"nothing came for {quiet_s:g} s")
+            seen = pieces.taken
+            await asyncio.wait({fetching}, timeout=quiet_s)
 
     async def websocket(self, path: str, subprotocol: str) -> WebSocketClientConnection:
         """A WebSocket on which the gateway speaks `subprotocol`, without Nagle's delay."""
-        request = self._request("ws" + self.address.url.removeprefix("http") + path)
+        request = self._request(
+            "ws" + self.address.url.removeprefix("http") + path, request_timeout=ANSWER_PINGS * PING_S
+        )
         try:
             connection = await websocket_connect(
                 request,
                 subprotocols=[subprotocol],
                 max_message_size=MAX_MESSAGE_BYTES,
-                ping_interval=20,
+                ping_interval=PING_S,
                 resolver=self._resolver,
             )
         except HTTPClientError as error:
             raise self._told(error) from error
-        except OSError as error:
+        except (OSError, WebSocketError) as error:
             raise self._unreachable(error) from error
+        if connection.selected_subprotocol != subprotocol:
+            connection.close()
+            raise IncompatibleVersion(
+                f"the gateway {self.address.url} does not speak {subprotocol}: update it, or this Farcell"
+            )
         connection.protocol.set_nodelay(True)  # type: ignore[union-attr]
         return connection
 
@@ -113,7 +169,6 @@ class GatewayClient:
             headers=self._headers,
             ssl_options=self._ssl,
             connect_timeout=10,
-            request_timeout=150,
             allow_nonstandard_methods=True,
             **arguments,
         )

@@ -32,16 +32,20 @@ class Finished:
 class Waiting:
     """A cell that was sent: its end is its reply *and* the kernel's idle, which come over different sockets.
 
-    `accepted`: the agent has it for sure. `end` is None when nothing more will come.
+    `after`: the journal's position before which the agent can't have it. `accepted`: the agent has it for sure. `end`
+    is None when nothing more will come.
     """
 
     run: CellRun
     anew: str | None
+    after: int
     end: asyncio.Future[Finished | None]
     accepted: bool = False
     began_at: float | None = None
     reply: dict[str, Any] | None = None
     idle: bool = False
+    answer: KernelMessage | None = None
+    """To its newest question; what comes after it tells nothing, and the agent passes on none twice."""
 
 
 class CellInbox:
@@ -59,9 +63,9 @@ class CellInbox:
         return bool(self._cells)
 
     @contextmanager
-    def waiting(self, run: CellRun, anew: str | None) -> Iterator[Waiting]:
+    def waiting(self, run: CellRun, anew: str | None, after: int = 0) -> Iterator[Waiting]:
         """The cell's messages come to it as long as this lasts."""
-        waiting = Waiting(run, anew, asyncio.get_running_loop().create_future())
+        waiting = Waiting(run, anew, after, asyncio.get_running_loop().create_future())
         self._cells[run.source.execute_id] = waiting
         while self._unclaimed:
             run.put(self._unclaimed.pop(0))
@@ -74,9 +78,24 @@ class CellInbox:
         """Cells that another kernel of this notebook sent and that still run: whoever waits here shows their output."""
         self._adopted.update(execute_ids)
 
-    def unaccepted(self) -> list[KernelMessage]:
-        """The requests of which nobody knows whether they arrived."""
-        return [waiting.run.source.request() for waiting in self._cells.values() if not waiting.accepted]
+    def answered(self, execute_id: str, answer: KernelMessage) -> None:
+        """A question of the cell's was answered."""
+        if execute_id in self._cells:
+            self._cells[execute_id].answer = answer
+
+    def unheard(self) -> list[KernelMessage]:
+        """The requests and answers of which nobody knows whether they arrived."""
+        requests = [waiting.run.source.request() for waiting in self._unaccepted()]
+        return requests + [waiting.answer for waiting in self._cells.values() if waiting.answer is not None]
+
+    def unaccepted_since(self, position: int) -> int:
+        """From where on a journal tells which of them did; `position` where there are none."""
+        return min([position, *(waiting.after for waiting in self._unaccepted())])
+
+    def _unaccepted(self) -> list[Waiting]:
+        return [
+            waiting for waiting in self._cells.values() if not waiting.accepted and not waiting.end.done()
+        ]
 
     def accepted(self, execute_id: str) -> None:
         if execute_id in self._cells:
@@ -92,14 +111,15 @@ class CellInbox:
             if not waiting.end.done():
                 waiting.end.set_result(None)
 
-    def received(self, message: KernelMessage) -> None:
+    def received(self, message: KernelMessage, *, missed: bool = False) -> None:
+        """`missed`: read in the journal, with all that was `accepted` before it told."""
         header, parent = header_of(message), decode(message.parent_header)
         waiting = self._cells.get(str(parent.get("msg_id")))
         msg_type = str(header.get("msg_type"))
         if waiting is not None:
             self._of_cell(waiting, msg_type, header, message)
         elif msg_type == "status":
-            self._lifecycle(decode(message.content))
+            self._lifecycle(decode(message.content), missed=missed)
         elif message.channel == "iopub" and parent.get("msg_id") in self._adopted:
             self._of_adopted(read_output(message, msg_type))
         elif message.channel == "iopub" and parent:
@@ -145,11 +165,14 @@ class CellInbox:
             duration_s = 0.0 if waiting.began_at is None else time.monotonic() - waiting.began_at
             waiting.end.set_result(Finished(waiting.reply, duration_s))
 
-    def _lifecycle(self, content: dict[str, Any]) -> None:
-        """``restarting`` comes from the agent, with the reason: no reply will come."""
+    def _lifecycle(self, content: dict[str, Any], *, missed: bool) -> None:
+        """``restarting`` comes from the agent, with the reason: no reply will come to what the kernel had.
+
+        Live, that is taken to be every cell that was sent.
+        """
         if content.get("execution_state") != "restarting":
             return
         detail = str((content.get("farcell") or {}).get("detail", ""))
         for waiting in self._cells.values():
-            if not waiting.end.done():
+            if not waiting.end.done() and (waiting.accepted or not missed):
                 waiting.end.set_exception(kernel_died(self.session, detail))

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..api.json_form import decode
-from ..journal.format import Record, scan
+from ..journal.format import Record, scan, size_of_first
 
 
 class EventParser:
@@ -35,12 +35,21 @@ class RecordParser:
 
     def __init__(self) -> None:
         self.records: list[Record] = []
-        self._rest = b""
+        self._pieces: list[bytes] = []
+        self._size = self._wanted = 0
 
     def feed(self, data: bytes) -> None:
-        self._rest += data
+        """Pieces of a long record are joined once, when all are there."""
+        self._pieces.append(data)
+        self._size += len(data)
+        if self._size >= self._wanted:
+            self._read(b"".join(self._pieces))
+
+    def _read(self, data: bytes) -> None:
         read = 0
-        for record, end in scan(self._rest, 0):
+        for record, end in scan(data, 0):
             self.records.append(record)
             read = end
-        self._rest = self._rest[read:]
+        self._pieces = [data[read:]]
+        self._size = len(data) - read
+        self._wanted = size_of_first(self._pieces[0])

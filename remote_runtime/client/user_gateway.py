@@ -1,0 +1,143 @@
+"""The user's gateway, wherever it is now: every question to it, as a coroutine."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import quote
+
+from tornado.websocket import WebSocketClientConnection
+
+from ..api import Bill, LeaseId, Offer, Session, SessionSpec, SessionState, from_json, to_json
+from ..errors import GatewayUnreachable, Unauthorized
+from ..journal import Record
+from .gateway_client import GatewayClient
+from .locate import connect
+from .streams import RecordParser
+
+SUBPROTOCOL = "farcell.client.v1"
+ENDED = (SessionState.STOPPED, SessionState.LOST)
+
+
+class UserGateway:
+    """On one event loop. A gateway that went away is looked for again, and started if it is embedded."""
+
+    def __init__(self) -> None:
+        self._gateway: GatewayClient | None = None
+        self._finding = asyncio.Lock()
+
+    async def get(self, path: str) -> Any:
+        return await self._ask("get_json", path)
+
+    async def post(self, path: str, body: Any) -> Any:
+        return await self._ask("post_json", path, body)
+
+    async def delete(self, path: str) -> Any:
+        return await self._ask("delete_json", path)
+
+    async def _ask(self, verb: str, *arguments: Any) -> Any:
+        """Once more, with a newly found gateway, when the known one is gone: restarted, it has another token."""
+        gateway = await self.gateway()
+        try:
+            return await getattr(gateway, verb)(*arguments)
+        except (GatewayUnreachable, Unauthorized):
+            gateway = await self._find_again(gateway)
+            return await getattr(gateway, verb)(*arguments)
+
+    async def gateway(self) -> GatewayClient:
+        async with self._finding:
+            if self._gateway is None:
+                self._gateway = await connect()
+            return self._gateway
+
+    async def _find_again(self, lost: GatewayClient) -> GatewayClient:
+        if self._gateway is lost:
+            lost.close()
+            self._gateway = None
+        return await self.gateway()
+
+    async def offers(self) -> list[Offer]:
+        return [from_json(Offer, value) for value in (await self.get("/farcell/v1/offers"))["offers"]]
+
+    async def sessions(self) -> list[Session]:
+        return [from_json(Session, value) for value in (await self.get("/farcell/v1/sessions"))["sessions"]]
+
+    async def session(self, session_id: str) -> Session:
+        return from_json(Session, await self.get(f"/farcell/v1/sessions/{quote(session_id)}"))
+
+    async def connect(self, session_id: str) -> WebSocketClientConnection:
+        """A WebSocket to a session's kernel."""
+        path = f"/api/kernels/{quote(session_id)}/channels"
+        connection: WebSocketClientConnection = await self._ask("websocket", path, SUBPROTOCOL)
+        return connection
+
+    async def journal(self, session_id: str, lease_id: LeaseId, after: int) -> list[Record]:
+        """What is in a lease's journal behind that position; where the connection breaks, it goes on from there."""
+        records: list[Record] = []
+        path = f"/farcell/v1/sessions/{quote(session_id)}/journal?lease={lease_id}&after="
+        while True:
+            parser, gateway = RecordParser(), await self.gateway()
+            try:
+                await gateway.stream(f"{path}{after}", parser.feed)
+            except (GatewayUnreachable, Unauthorized):
+                await self._find_again(gateway)
+                if not parser.records:
+                    raise
+                after = parser.records[-1].position
+            else:
+                return records + parser.records
+            records += parser.records
+
+    async def bill(self) -> Bill:
+        return from_json(Bill, await self.get("/farcell/v1/bill"))
+
+    async def log(self, session_id: str) -> str:
+        return str((await self.get(f"/farcell/v1/sessions/{quote(session_id)}/logs"))["log"])
+
+    async def stop(self, session_id: str) -> Session:
+        return from_json(Session, await self.delete(f"/farcell/v1/sessions/{quote(session_id)}"))
+
+    async def stop_all(self, chosen: Callable[[Session], bool]) -> None:
+        """Ends the chosen ones of the sessions that live, all at once. No gateway is started for that."""
+        if self._gateway is None:
+            self._gateway = await connect(start=False)
+        answer = await self._gateway.get_json("/farcell/v1/sessions")
+        sessions = [from_json(Session, value) for value in answer["sessions"]]
+        ended = [
+            self._gateway.delete_json(f"/farcell/v1/sessions/{quote(session.id)}")
+            for session in sessions
+            if session.state not in ENDED and chosen(session)
+        ]
+        await asyncio.gather(*ended)
+
+    async def keep(self, session_id: str, seconds: float) -> Session:
+        path = f"/farcell/v1/sessions/{quote(session_id)}/keep"
+        return from_json(Session, await self.post(path, {"seconds": seconds}))
+
+    async def interrupt(self, session_id: str) -> None:
+        await self.post(f"/api/kernels/{quote(session_id)}/interrupt", {})
+
+    async def restart(self, session_id: str) -> None:
+        await self.post(f"/api/kernels/{quote(session_id)}/restart", {})
+
+    async def shown(self, session_id: str, position: int) -> None:
+        """The session's notebook has shown its output up to that position of the lease's journal."""
+        await self.post(f"/farcell/v1/sessions/{quote(session_id)}/shown", {"position": position})
+
+    async def ensure(self, spec: SessionSpec) -> Session:
+        """The session, started where it was not."""
+        return from_json(Session, await self.post("/farcell/v1/sessions", to_json(spec)))
+
+    async def events(self, received: Callable[[bytes], None], quiet_s: float) -> None:
+        """Follows the gateway's events until they break off, or nothing comes for so long.
+
+        Does nothing where no gateway has been asked yet: it is not for this to start one.
+        """
+        if self._gateway is not None:
+            await self._gateway.stream("/farcell/v1/events", received, quiet_s)
+
+    def close(self) -> None:
+        if self._gateway is not None:
+            self._gateway.close()
+            self._gateway = None

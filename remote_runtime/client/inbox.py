@@ -137,6 +137,7 @@ class CellInbox:
     def _of_cell(
         self, waiting: Waiting, msg_type: str, header: dict[str, Any], message: KernelMessage
     ) -> None:
+        waiting.accepted = True
         if message.channel == "iopub":
             if msg_type == "status":
                 self._status(waiting, decode(message.content).get("execution_state"))
@@ -152,7 +153,6 @@ class CellInbox:
             self._end_if_over(waiting)
 
     def _status(self, waiting: Waiting, state: object) -> None:
-        waiting.accepted = True
         if state == "busy" and waiting.began_at is None:
             waiting.began_at = time.monotonic()
             waiting.run.put(Began(self.session, waiting.anew))

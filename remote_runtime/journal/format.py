@@ -101,6 +101,14 @@ def packed_size(record: Record) -> int:
     return HEAD_BYTES + len(record.body)
 
 
+def size_of_first(data: Bytes) -> int:
+    """How long the record that begins `data` is, as far as its head is there to tell; else of the head alone."""
+    if len(data) < HEAD_BYTES:
+        return HEAD_BYTES
+    length: int = _HEAD.unpack_from(data)[0]
+    return _UNCHECKED_BYTES + length
+
+
 def scan(data: Bytes, offset: int = HEADER_BYTES) -> Iterator[tuple[Record, int]]:
     """The whole records from `offset` on, each with the offset of what follows it; stops at the first torn one."""
     view = memoryview(data)

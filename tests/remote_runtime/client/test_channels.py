@@ -1,0 +1,461 @@
+"""The way to a session's kernel over connections that break: what is read again, sent again, dropped."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from far_messages import (
+    PlayedCell,
+    about,
+    accepted,
+    question,
+    record,
+    reply,
+    restarting,
+    status,
+    stream,
+)
+from patience import DEADLINE_S, until
+from tellings import ended_lease, lease, session
+from tornado.websocket import WebSocketClosedError
+
+from farcell.remote_runtime.api import EndReason, Request, Session, SessionSettings, SessionSpec, SessionState
+from farcell.remote_runtime.client.cell import Began, InputRequest, LinkDown, LinkUp
+from farcell.remote_runtime.client.channels import Channels
+from farcell.remote_runtime.client.inbox import Finished
+from farcell.remote_runtime.client.output import Output
+from farcell.remote_runtime.errors import GatewayUnreachable, OutcomeUnknown, SessionNotFound
+from farcell.remote_runtime.journal import Record
+from farcell.remote_runtime.wire import messages, numbered
+from farcell.remote_runtime.wire.messages import KernelMessage
+from farcell.remote_runtime.wire.numbered import NUDGE
+
+
+class PlayedConnection:
+    """One WebSocket to the gateway; `feed` and `drop` play the gateway's side."""
+
+    def __init__(self) -> None:
+        self.sent: list[KernelMessage] = []
+        self.closed = False
+        self._incoming: asyncio.Queue[bytes | str | None] = asyncio.Queue()
+
+    async def read_message(self) -> bytes | str | None:
+        return await self._incoming.get()
+
+    def write_message(self, data: bytes, *, binary: bool) -> asyncio.Future[None]:
+        if self.closed:
+            raise WebSocketClosedError
+        self.sent.append(messages.unpack(data))
+        written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        written.set_result(None)
+        return written
+
+    def close(self) -> None:
+        self.closed = True
+        self._incoming.put_nowait(None)
+
+    def feed(self, message: KernelMessage, position: int, previous: int | None = None) -> None:
+        """By default it follows right on what was before it."""
+        before = position - 1 if previous is None else previous
+        self._incoming.put_nowait(numbered.pack(before, position, messages.pack(message)))
+
+    def nudge(self, previous: int) -> None:
+        self._incoming.put_nowait(numbered.pack(previous, NUDGE, b""))
+
+    def feed_garbage(self) -> None:
+        self._incoming.put_nowait(b"short")
+
+    def requested(self) -> list[str]:
+        return [messages.header_of(message)["msg_id"] for message in self.sent if message.channel == "shell"]
+
+
+class PlayedWay:
+    """A gateway that can be away: then every call fails, until it is `there` again."""
+
+    def __init__(self, told: Session) -> None:
+        self.told = told
+        self.there = True
+        self.gone = False
+        self.records: list[Record] = []
+        self.journal_failures = 0
+        self.journal_reads: list[int] = []
+        self.connections: list[PlayedConnection] = []
+
+    async def connect(self, session_id: str) -> Any:
+        self._check()
+        self.connections.append(PlayedConnection())
+        return self.connections[-1]
+
+    async def session(self, session_id: str) -> Session:
+        self._check()
+        return self.told
+
+    async def journal(self, session_id: str, lease_id: str, after: int) -> list[Record]:
+        self._check()
+        if self.journal_failures:
+            self.journal_failures -= 1
+            raise GatewayUnreachable("not now")
+        self.journal_reads.append(after)
+        return [record for record in self.records if record.position > after]
+
+    def _check(self) -> None:
+        if self.gone:
+            raise SessionNotFound("no such session")
+        if not self.there:
+            raise GatewayUnreachable("nobody there")
+
+
+class World:
+    """Channels that are read, over a played way."""
+
+    def __init__(self, way: PlayedWay, channels: Channels) -> None:
+        self.way = way
+        self.channels = channels
+        self.strays: list[str] = []
+
+    @property
+    def connection(self) -> PlayedConnection:
+        return self.way.connections[-1]
+
+    @asynccontextmanager
+    async def running(self, execute_id: str = "a") -> AsyncIterator[tuple[PlayedCell, asyncio.Task[Any]]]:
+        """A cell that was sent; its end is awaited here unless the test did."""
+        cell = PlayedCell(execute_id)
+        end = asyncio.create_task(self.channels.run(cell, None))
+        await until(lambda: bool(self.channels._inbox))
+        try:
+            yield cell, end
+        finally:
+            end.cancel()
+            await asyncio.gather(end, return_exceptions=True)
+
+    async def finish(self, execute_id: str, end: asyncio.Task[Any], position: int) -> Finished | None:
+        self.connection.feed(reply(execute_id), position)
+        self.connection.feed(status(execute_id, "idle"), position + 1)
+        return await self.result(end)
+
+    async def result(self, end: asyncio.Task[Any]) -> Finished | None:
+        async with asyncio.timeout(DEADLINE_S):
+            finished: Finished | None = await end
+            return finished
+
+    async def break_link(self) -> None:
+        """The connection breaks, and the next is there."""
+        before = len(self.way.connections)
+        self.connection.close()
+        await until(lambda: len(self.way.connections) > before and self.channels._connection is not None)
+
+
+@asynccontextmanager
+async def opened(told: Session | None = None, before: Channels | None = None) -> AsyncIterator[World]:
+    way = PlayedWay(told or session())
+    strays: list[str] = []
+    channels = await Channels.open(
+        way.told, way, lambda _type, output, _parent: strays.append(output.content["text"])
+    )
+    if before is not None:
+        channels.take_over(before)
+    world = World(way, channels)
+    world.strays = strays
+    reading = asyncio.create_task(channels.read())
+    try:
+        yield world
+    finally:
+        channels.close()
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[World]:
+    async with opened() as made:
+        yield made
+
+
+def texts(cell: PlayedCell) -> list[str]:
+    return [event.content["text"] for event in cell.events() if isinstance(event, Output)]
+
+
+# --- while the link lasts ---
+
+
+async def test_a_cell_is_sent_and_ends_with_its_reply_and_its_idle(world):
+    async with world.running() as (cell, end):
+        assert world.connection.requested() == ["a"]
+        world.connection.feed(status("a", "busy"), 1)
+        world.connection.feed(stream("a", "one"), 2)
+        finished = await world.finish("a", end, 3)
+        assert finished is not None
+        assert finished.reply["status"] == "ok"
+        events = cell.events()
+        assert isinstance(events[0], Began)
+        assert [event.content["text"] for event in events[1:]] == ["one"]
+
+
+async def test_a_message_that_came_before_is_dropped(world):
+    async with world.running() as (cell, end):
+        world.connection.feed(stream("a", "one"), 1)
+        world.connection.feed(stream("a", "one"), 1)
+        world.connection.feed(stream("a", "two"), 2)
+        await world.finish("a", end, 3)
+        assert texts(cell) == ["one", "two"]
+
+
+async def test_messages_that_are_in_no_journal_are_all_taken(world):
+    async with world.running() as (cell, end):
+        world.connection.feed(stream("a", "one"), 1)
+        world.connection.feed(stream("a", "two"), 0, previous=1)
+        world.connection.feed(stream("a", "three"), 0, previous=1)
+        await world.finish("a", end, 2)
+        assert texts(cell) == ["one", "two", "three"]
+
+
+async def test_a_gap_is_filled_from_the_journal_before_what_comes_after_it(world):
+    world.way.records = [record(2, stream("a", "two")), record(3, stream("a", "three"))]
+    async with world.running() as (cell, end):
+        world.connection.feed(stream("a", "one"), 1)
+        world.connection.feed(stream("a", "three"), 3)
+        world.connection.feed(stream("a", "four"), 4)
+        await world.finish("a", end, 5)
+        assert texts(cell) == ["one", "two", "three", "four"]
+
+
+async def test_a_nudge_makes_the_client_read_what_it_missed(world):
+    world.way.records = [record(2, stream("a", "two"))]
+    async with world.running() as (cell, end):
+        world.connection.feed(stream("a", "one"), 1)
+        world.connection.nudge(previous=2)
+        await world.finish("a", end, 3)
+        assert texts(cell) == ["one", "two"]
+
+
+async def test_a_nudge_without_anything_missed_reads_nothing(world):
+    async with world.running() as (_cell, end):
+        world.connection.feed(stream("a", "one"), 1)
+        world.connection.nudge(previous=1)
+        await world.finish("a", end, 2)
+        assert world.way.journal_reads == []
+
+
+async def test_what_the_notebook_has_seen_does_not_come_again_over_new_channels():
+    """After a gateway's restart the first nudge tells of everything in the journal, also what was shown long ago."""
+    async with opened() as before:
+        before.connection.feed(stream("old", "shown before"), 1, previous=0)
+        await until(lambda: before.channels.position == 1)
+        async with opened(before=before.channels) as world:
+            world.way.records = [
+                record(1, stream("old", "shown before")),
+                record(2, stream("old", "came meanwhile")),
+            ]
+            async with world.running() as (_cell, end):
+                world.connection.nudge(previous=2)
+                await world.finish("a", end, 3)
+            assert world.strays == ["came meanwhile"]
+
+
+async def test_what_cannot_be_read_breaks_the_link_and_the_cell_goes_on(world):
+    async with world.running() as (cell, end):
+        world.connection.feed_garbage()
+        await until(lambda: len(world.way.connections) == 2)
+        await until(lambda: world.channels._connection is not None)
+        await world.finish("a", end, 1)
+        assert [type(event) for event in cell.events()] == [LinkDown, LinkUp]
+
+
+async def test_a_journal_that_cannot_be_read_now_is_read_over_the_next_link(world):
+    world.way.records = [record(2, stream("a", "two"))]
+    world.way.journal_failures = 1
+    async with world.running() as (cell, end):
+        world.connection.feed(stream("a", "one"), 1)
+        world.connection.nudge(previous=2)
+        await until(lambda: len(world.way.connections) == 2 and world.channels._connection is not None)
+        await world.finish("a", end, 3)
+        assert texts(cell) == ["one", "two"]
+
+
+# --- the link breaks ---
+
+
+async def test_a_broken_link_is_made_again_and_told_of(world):
+    async with world.running() as (cell, end):
+        await world.break_link()
+        await world.finish("a", end, 1)
+        assert [type(event) for event in cell.events()] == [LinkDown, LinkUp]
+
+
+async def test_what_came_while_the_link_was_broken_comes_once_and_in_order(world):
+    async with world.running() as (cell, end):
+        world.connection.feed(stream("a", "one"), 1)
+        await until(lambda: world.channels.position == 1)
+        world.way.records = [
+            record(n, stream("a", text)) for n, text in enumerate(["one", "two", "three"], 1)
+        ]
+        await world.break_link()
+        world.connection.feed(stream("a", "three"), 3)
+        world.connection.feed(stream("a", "four"), 4)
+        await world.finish("a", end, 5)
+        assert texts(cell) == ["one", "two", "three", "four"]
+
+
+async def test_a_cell_that_ended_while_the_link_was_broken_has_its_reply_from_the_journal(world):
+    async with world.running() as (cell, end):
+        world.way.records = [
+            accepted(1, "a"),
+            record(2, status("a", "busy")),
+            record(3, stream("a", "done")),
+            record(4, reply("a"), client=1),
+            record(5, status("a", "idle")),
+        ]
+        await world.break_link()
+        finished = await world.result(end)
+        assert finished is not None
+        assert texts(cell) == ["done"]
+        assert world.connection.requested() == []
+
+
+async def test_a_cell_of_which_nothing_was_heard_is_sent_again(world):
+    async with world.running() as (_cell, end):
+        await world.break_link()
+        assert world.connection.requested() == ["a"]
+        await world.finish("a", end, 1)
+
+
+async def test_a_cell_that_was_heard_of_is_not_sent_again(world):
+    async with world.running() as (_cell, end):
+        world.connection.feed(status("a", "busy"), 1)
+        await until(lambda: world.channels.position == 1)
+        await world.break_link()
+        assert world.connection.requested() == []
+        await world.finish("a", end, 2)
+
+
+async def test_a_queued_cell_that_the_agent_took_is_not_sent_again(world):
+    async with world.running("a") as (_a, _), world.running("b") as (_b, _):
+        world.way.records = [accepted(1, "a"), record(2, status("a", "busy")), accepted(3, "b")]
+        world.connection.feed(status("a", "busy"), 2, previous=0)
+        world.connection.feed(stream("a", "one"), 4, previous=2)
+        await until(lambda: world.channels.position == 4)
+        await world.break_link()
+        assert world.connection.requested() == []
+
+
+async def test_a_kernel_that_died_meanwhile_ends_the_cells_that_it_had(world):
+    async with world.running("a") as (_, end):
+        world.way.records = [accepted(1, "a"), record(2, restarting("exit code 3"))]
+        await world.break_link()
+        with pytest.raises(OutcomeUnknown, match="exit code 3"):
+            await world.result(end)
+        assert world.connection.requested() == []
+
+
+async def test_a_kernel_that_died_before_the_cell_came_does_not_end_it(world):
+    async with world.running("a") as (cell, end):
+        world.way.records = [
+            record(1, restarting("restarted")),
+            accepted(2, "a"),
+            record(3, status("a", "busy")),
+            record(4, stream("a", "alive")),
+        ]
+        await world.break_link()
+        assert await world.finish("a", end, 5) is not None
+        assert texts(cell) == ["alive"]
+
+
+async def test_a_gateway_that_is_away_for_long_is_asked_again_until_it_is_there(world):
+    async with world.running() as (_cell, end):
+        world.way.there = False
+        world.connection.close()
+        await until(lambda: world.channels._connection is None)
+        world.way.there = True
+        await until(lambda: world.channels._connection is not None)
+        assert await world.finish("a", end, 1) is not None
+
+
+async def test_a_link_that_breaks_while_nobody_waits_is_not_made_again(world):
+    world.connection.close()
+    await until(world.channels.closed.is_set)
+    assert len(world.way.connections) == 1
+
+
+async def test_a_cell_that_comes_when_all_is_over_ends_at_once(world):
+    world.connection.close()
+    await until(world.channels.closed.is_set)
+    assert await world.channels.run(PlayedCell("a"), None) is None
+
+
+# --- questions ---
+
+
+async def test_an_answer_that_may_not_have_arrived_goes_out_again(world):
+    async with world.running() as (_cell, end):
+        world.connection.feed(question("a"), 1)
+        await until(lambda: world.channels.position == 1)
+        world.channels.answer("a", about("a", "input_reply", {"value": "42"}, "stdin"))
+        await world.break_link()
+        assert [message.channel for message in world.connection.sent] == ["stdin"]
+        await world.finish("a", end, 2)
+
+
+async def test_a_question_that_was_answered_meanwhile_is_not_asked_again(world):
+    async with world.running() as (cell, end):
+        world.way.records = [
+            accepted(1, "a"),
+            record(2, question("a", "first"), 1),
+            record(3, stream("a", "x")),
+            record(4, question("a", "second"), 1),
+        ]
+        await world.break_link()
+        await world.finish("a", end, 5)
+        asked = [event.prompt for event in cell.events() if isinstance(event, InputRequest)]
+        assert asked == ["second"]
+
+
+# --- the lease is over ---
+
+
+async def test_a_lease_that_ended_ends_the_cell_with_what_it_had_put_out():
+    async with opened() as world, world.running() as (cell, end):
+        world.way.records = [accepted(1, "a"), record(2, stream("a", "last words"))]
+        world.way.told = session(state=SessionState.STOPPED, lease=ended_lease(EndReason.LOST))
+        world.connection.close()
+        assert await world.result(end) is None
+        assert texts(cell) == ["last words"]
+        assert world.channels.closed.is_set()
+
+
+async def test_another_lease_is_not_this_cells():
+    async with opened() as world, world.running() as (_cell, end):
+        world.way.told = session(lease=lease(id="lease2"))
+        world.connection.close()
+        assert await world.result(end) is None
+        assert len(world.way.connections) == 1
+
+
+async def test_a_session_that_is_gone_ends_the_cell():
+    async with opened() as world, world.running() as (_cell, end):
+        world.way.gone = True
+        world.connection.close()
+        assert await world.result(end) is None
+
+
+async def test_a_cell_that_waits_in_the_queue_survives_a_broken_link():
+    """Its session has had a container before, and is told with that old lease while it waits for the next."""
+    queued = session(state=SessionState.QUEUED, lease=ended_lease(EndReason.IDLE, id="lease0"))
+    async with opened(queued) as world, world.running() as (_cell, end):
+        await world.break_link()
+        assert world.connection.requested() == ["a"]
+        world.way.told = session(lease=lease(id="lease1"))
+        await world.break_link()
+        assert world.channels.lease_id == "lease1"
+        assert await world.finish("a", end, 1) is not None
+
+
+async def test_channels_serve_what_asks_for_the_same(world):
+    told = world.way.told
+    assert world.channels.serve(SessionSpec(told.key, told.request, told.settings))
+    assert not world.channels.serve(SessionSpec(told.key, Request.parse("T4"), told.settings))
+    assert not world.channels.serve(SessionSpec(told.key, told.request, SessionSettings(idle_s=1.0)))

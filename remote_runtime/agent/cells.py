@@ -146,8 +146,17 @@ class CellTracker:
 
 def execute_request_id(message: KernelMessage) -> str | None:
     """The execute id of a request to run something; None for any other message."""
-    header = _read(_header, message.header) if message.channel == "shell" else None
-    return header.msg_id if header is not None and header.msg_type == "execute_request" else None
+    return _id_of(message, "shell", "execute_request")
+
+
+def input_reply_id(message: KernelMessage) -> str | None:
+    """The id of an answer to a cell's question; None for any other message."""
+    return _id_of(message, "stdin", "input_reply")
+
+
+def _id_of(message: KernelMessage, channel: str, msg_type: str) -> str | None:
+    header = _read(_header, message.header) if message.channel == channel else None
+    return header.msg_id if header is not None and header.msg_type == msg_type else None
 
 
 def _read(decoder: msgspec.json.Decoder[T], data: bytes) -> T | None:

@@ -71,6 +71,7 @@ class GatewayLink:
         self._socket: WebSocketClientConnection | None = None
         self._full = False
         self._heard = asyncio.Event()
+        self._silence_s = 10.0
 
     @property
     def writable(self) -> bool:
@@ -150,6 +151,7 @@ class GatewayLink:
             welcome, resumed = await self._greet(connection)
         if not resumed:
             raise BadFrame("the gateway does not take a new stream")
+        self._silence_s = welcome.silence_s
         self._owner.welcomed(welcome, fresh=fresh)
 
     async def _greet(self, connection: WebSocketClientConnection) -> tuple[control.Welcome, bool]:
@@ -167,7 +169,7 @@ class GatewayLink:
         return welcome, self._stream.resume(welcome.stream)
 
     async def _read(self, connection: WebSocketClientConnection) -> None:
-        while (frame := await connection.read_message()) is not None:
+        while (frame := await self._next(connection)) is not None:
             if isinstance(frame, str):
                 raise BadFrame("a text message after the welcome")
             self._heard.set()
@@ -177,6 +179,11 @@ class GatewayLink:
         _log.info(
             "lease %s: the link closed: %s %s", self._lease_id, connection.close_code, connection.close_reason
         )
+
+    async def _next(self, connection: WebSocketClientConnection) -> str | bytes | None:
+        """Raises `TimeoutError` on a silent connection: the gateway acknowledges a status every second or so."""
+        async with asyncio.timeout(self._silence_s):
+            return await connection.read_message()
 
     def _flush(self) -> None:
         """Writes what the stream's window allows; what is written and lost goes out again after the next hello."""

@@ -98,10 +98,14 @@ class Outlet:
     # --- the gateway ---
 
     def begin_anew(self) -> None:
-        """The gateway is a new process: what it has not got, its clients read in the journal, and are told to."""
+        """The gateway is a new process: what it has not got, its clients read in the journal, and are told to.
+
+        That goes ahead of what waits, and has room also where that fills the link: nobody minds what comes twice.
+        """
         self._behind = False
         self._sent = self._previous = self._writer.position
-        self._send(OWN_CLIENTS, NUDGE, b"")
+        nudge = numbered.pack(self._previous, NUDGE, b"")
+        self._sink.send(Message(FrameKind.KERNEL, OWN_CLIENTS, nudge, Priority.HIGH))
 
     def close(self) -> None:
         """The journal is whole without the end of a compaction that runs."""

@@ -42,6 +42,8 @@ class GatewayOptions:
     embedded_end_s: float = 600.0
     stock_queue_s: float = 45.0
     journal_bytes: int = 1 << 30
+    ping_s: float = 10.0
+    """How often a WebSocket is pinged: a broken one is found within twice that, and a few seconds."""
     times: LeaseTimes = field(default_factory=LeaseTimes)
 
     def allows_host(self, host: str) -> bool:

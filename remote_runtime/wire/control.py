@@ -52,13 +52,17 @@ class Hello(Control, frozen=True):
 
 
 class Welcome(Control, frozen=True):
-    """Gateway → agent, the answer to `Hello`. The lease ends `lease_end_s` from now unless the gateway moves it."""
+    """Gateway → agent, the answer to `Hello`. The lease ends `lease_end_s` from now unless the gateway moves it.
+
+    After `silence_s` without a word from the gateway, the connection is broken.
+    """
 
     stream: dict[str, Any]
     lease_end_s: float
     idle_s: float
     busy_cap_s: float
     journal_bytes: int = 1 << 30
+    silence_s: float = 30.0
 
 
 class Ready(Control, frozen=True):

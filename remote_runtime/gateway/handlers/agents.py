@@ -15,6 +15,8 @@ _log = logging.getLogger(__name__)
 
 SUBPROTOCOL = "farcell.agent.v1"
 OLDEST_WIRE = 1
+SILENT_PINGS = 3
+"""An agent that hears nothing for as many pings takes its connection for broken."""
 
 
 class AgentConnect(SocketHandler):
@@ -63,6 +65,7 @@ class AgentConnect(SocketHandler):
             lease_end_s=self.gateway.keeper.times.lease_s,
             idle_s=live.session.settings.idle_s,
             busy_cap_s=live.session.settings.busy_cap_s,
+            silence_s=SILENT_PINGS * self.gateway.options.ping_s,
             journal_bytes=self.gateway.options.journal_bytes,
         )
         self.write_message(control.encode(welcome).decode())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from itertools import islice
 
 from tornado.iostream import StreamClosedError
 
@@ -15,7 +14,7 @@ from ...journal.format import pack
 from .. import records
 from .base import JsonHandler
 
-RECORDS_AT_ONCE = 256
+PIECE_BYTES = 1 << 20
 
 
 class SessionJournal(JsonHandler):
@@ -54,4 +53,11 @@ class SessionJournal(JsonHandler):
 
 
 def _piece(records_left: Iterator[Record]) -> bytes:
-    return b"".join(map(pack, islice(records_left, RECORDS_AT_ONCE)))
+    """The next records, of about `PIECE_BYTES`, or one that is larger."""
+    packed, size = [], 0
+    for record in records_left:
+        packed.append(pack(record))
+        size += len(packed[-1])
+        if size >= PIECE_BYTES:
+            break
+    return b"".join(packed)

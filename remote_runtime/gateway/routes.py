@@ -49,7 +49,7 @@ def make_application(gateway: Gateway) -> Application:
         default_handler_class=base.Missing,
         default_handler_args=facts,
         websocket_max_message_size=MAX_FRAME_BYTES,
-        websocket_ping_interval=20,
+        websocket_ping_interval=gateway.options.ping_s,
         log_function=_log_request,
     )
 

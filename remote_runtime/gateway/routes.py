@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tornado.web import Application
 
-from .handlers import agents, base, channels, journal, jupyter, kernels, sessions, system
+from .handlers import agents, base, channels, journal, jupyter, jupyter_sessions, kernels, sessions, system
 
 if TYPE_CHECKING:
     from .application import Gateway
@@ -22,6 +22,8 @@ def make_application(gateway: Gateway) -> Application:
         (r"/api/status", jupyter.ApiStatus),
         (r"/api/me", jupyter.ApiMe),
         (r"/api/(?:contents|terminals)(?:/.*)?", jupyter.NotServed),
+        (r"/api/sessions", jupyter_sessions.JupyterSessions),
+        (rf"/api/sessions/{_ID}", jupyter_sessions.OneJupyterSession),
         (r"/api/kernelspecs", kernels.KernelSpecs),
         (r"/api/kernelspecs/([^/]+)", kernels.KernelSpec),
         (r"/api/kernels", kernels.Kernels),

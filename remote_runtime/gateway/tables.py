@@ -19,7 +19,6 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
-    text,
 )
 
 metadata = MetaData(
@@ -75,6 +74,17 @@ sessions = Table(
     UniqueConstraint("owner_id", "machine", "path", "name", name="uq_sessions_key"),
 )
 
+jupyter_sessions = Table(
+    "jupyter_sessions",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("owner_id", ForeignKey("users.id"), nullable=False, index=True),
+    Column("path", String, nullable=False),
+    Column("name", String, nullable=False),
+    Column("type", String, nullable=False),
+    Column("kernel_id", ForeignKey("sessions.id"), nullable=False),
+)
+
 leases = Table(
     "leases",
     metadata,
@@ -97,14 +107,9 @@ leases = Table(
     Column("end_detail", Text, nullable=False, default=""),
     Column("unsaved", JSON, nullable=False),
     Column("attested_ms", BigInteger, nullable=False, default=0),
-    # One container a session, whatever two gateways or two requests at once try.
-    Index(
-        "uq_leases_live",
-        "session_id",
-        unique=True,
-        sqlite_where=text("state != 'ended'"),
-        postgresql_where=text("state != 'ended'"),
-    ),
+    # One container a session, whatever two gateways or two requests at once try. That it holds for live leases only is
+    # said in the migration: said here, every dialect of it would be imported at every start.
+    Index("uq_leases_live", "session_id", unique=True),
 )
 
 cells = Table(

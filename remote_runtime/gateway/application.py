@@ -8,7 +8,9 @@ import logging
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import cached_property
 from socket import socket
+from typing import TYPE_CHECKING
 
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets, bind_unix_socket
@@ -27,12 +29,14 @@ from .handlers.base import MAX_DROPPED_BYTES
 from .handlers.sockets import GOING_AWAY, SocketHandler
 from .leases import LeaseKeeper
 from .live_session import LiveSession
-from .metrics import Metrics
 from .options import GatewayOptions
 from .places import Places
 from .routes import make_application
 from .sessions import SessionDesk
 from .users import User
+
+if TYPE_CHECKING:
+    from .metrics import Metrics
 
 _log = logging.getLogger(__name__)
 
@@ -62,12 +66,18 @@ class Gateway:
         self.keeper = LeaseKeeper(gateway_id, options, database, places, background, self._changed)
         self.desk = SessionDesk(database, places, self.keeper, self.events, background)
         self.agents = AgentDesk(database, self.keeper)
-        self.metrics = Metrics(self)
         self._stopping = asyncio.Event()
         self.sockets: set[SocketHandler] = set()
         self._last_use = time.monotonic()
         self.started_at = time.time()
         self.port = 0
+
+    @cached_property
+    def metrics(self) -> Metrics:
+        """Imported when it is asked for: most embedded gateways never are."""
+        from .metrics import Metrics
+
+        return Metrics(self)
 
     async def user_of_token(self, token: str) -> User | None:
         self._last_use = time.monotonic()

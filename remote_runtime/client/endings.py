@@ -35,8 +35,8 @@ def link_lost(session: Session, *, begun: bool) -> FarcellError:
     if not begun:
         return OutcomeUnknown(f"the link to the gateway broke before this cell was seen to begin; {_ONCE}")
     return OutcomeUnknown(
-        f"the link to the gateway broke while this cell ran in session {session.name}: it may still run there; "
-        f"its output from here on is lost, and {_ONCE}. Variables are there: look at them in the next %%gpu cell."
+        f"the link to the gateway broke while this cell ran in session {session.name}: it may still run there, and "
+        f"{_ONCE}. '%gpu attach {session.name}' shows what it has put out since."
     )
 
 
@@ -70,8 +70,8 @@ def format_duration(seconds: float) -> str:
     """``< 0.01 s``, ``0.42 s``, ``12.3 s``, ``4 min 05 s``, ``2 h 03 min``."""
     if 0 < seconds < 0.01:
         return "< 0.01 s"
-    if seconds < 60:
-        return f"{seconds:.2f} s" if seconds < 10 and seconds != int(seconds) else f"{seconds:.3g} s"
+    if seconds < 59.95:  # what rounds to a minute is one
+        return f"{seconds:.2f} s" if seconds < 9.995 and seconds != int(seconds) else f"{seconds:.3g} s"
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:
         return f"{minutes} min {rest:02d} s" if rest else f"{minutes} min"

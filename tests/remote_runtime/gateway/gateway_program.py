@@ -24,7 +24,7 @@ def main() -> None:
     given = json.loads(sys.argv[1])
     folder = Path(given["folder"])
     spawner = ProcessSpawner(ProcessSettings(folder / "containers", dict(os.environ), given["simulate"]))
-    options = GatewayOptions(folder, port=given["port"])
+    options = GatewayOptions(folder, port=given["port"], **given.get("options", {}))
     asyncio.run(serve(options, {spawner.name: spawner}, default_table(), announce))
 
 

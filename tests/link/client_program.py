@@ -1,0 +1,41 @@
+"""A client in a process of its own, to be killed or stopped: runs a cell, and writes each event to a file as it comes."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any, TextIO
+
+from farcell.remote_runtime.api import Request, SessionKey, SessionSpec
+from farcell.remote_runtime.client.blocking import Client
+from farcell.remote_runtime.client.cell import CellSource, Ended, LinkDown, new_header
+from farcell.remote_runtime.client.output import Output
+
+MAX_TEXT = 10_000
+
+
+def write(file: TextIO, kind: str, content: dict[str, Any]) -> None:
+    """Of a long display its beginning and its length."""
+    text = content.get("data", {}).get("text/plain", "")
+    if len(text) > MAX_TEXT:
+        content = {"data": {"text/plain": f"{text[:20]} {len(text)}"}}
+    file.write(json.dumps([kind, content]) + "\n")
+    file.flush()
+
+
+def main() -> None:
+    given = json.loads(sys.argv[1])
+    header = new_header() | {"msg_id": given["execute_id"]}
+    spec = SessionSpec(SessionKey("machine", "link.ipynb", given["name"]), Request.parse("H100"))
+    run = Client().run_cell(CellSource(given["code"], header), spec)
+    with Path(given["file"]).open("w") as file:
+        while not isinstance(event := run.next(), Ended):
+            if isinstance(event, Output):
+                write(file, event.msg_type, event.content)
+            elif isinstance(event, LinkDown):
+                write(file, "down", {})
+        write(file, "ended", {"error": event.error.message if event.error else ""})
+
+
+main()

@@ -1,0 +1,172 @@
+"""Where test cells run: at a gateway of the client's own, or at a served one with faulty proxies before and behind it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Awaitable
+from pathlib import Path
+
+import psutil
+from far_machine import DEADLINE_S, kill
+from faulty_proxy import Closing, Pipe, Proxies
+from processes import DATA_DIR, processes_of
+
+from farcell.remote_runtime import config
+from farcell.remote_runtime.api import Request, Session, SessionKey, SessionSpec
+from farcell.remote_runtime.client import gateway_client
+from farcell.remote_runtime.client.blocking import Client
+from farcell.remote_runtime.client.cell import CellRun, CellSource, new_header
+from farcell.remote_runtime.client.gateway_client import Address
+from farcell.remote_runtime.client.locate import save_login
+from farcell.remote_runtime.embedded_facts import EmbeddedFacts
+
+PING_S = 1.0
+PROGRAM = Path(__file__).with_name("served.py")
+SIMULATE = "FARCELL_SIMULATE"
+
+
+class World(Closing):
+    """A data folder and a client in this process, whose environment it changes: one at a time."""
+
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="farcell-link-"))
+        self._environment = {name: os.environ.get(name) for name in (DATA_DIR, SIMULATE)}
+        os.environ[DATA_DIR] = str(self.folder)
+        os.environ[SIMULATE] = "H100:8"
+        self.prepare()
+        self.client = Client()
+
+    def prepare(self) -> None:
+        """Before the client is made."""
+
+    @property
+    def gateway(self) -> psutil.Process:
+        raise NotImplementedError
+
+    def spec(self, name: str = "link") -> SessionSpec:
+        return SessionSpec(SessionKey("machine", "link.ipynb", name), Request.parse("H100"))
+
+    def start(self, code: str, name: str = "link") -> CellRun:
+        return self.client.run_cell(CellSource(code, new_header()), self.spec(name))
+
+    def session(self, name: str = "link") -> Session:
+        (found,) = [one for one in self.client.sessions() if one.name == name]
+        return found
+
+    def agent(self, session: Session) -> psutil.Process:
+        return next(one for one in self.of_lease(session) if "farcell.remote_runtime.agent" in one.cmdline())
+
+    def of_lease(self, session: Session) -> list[psutil.Process]:
+        return [one for one in psutil.process_iter() if session.lease_id in _values(one)]
+
+    def end_gateway(self) -> None:
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Ends everything; fails when processes are left that should have ended."""
+        self.end_gateway()
+        self.client.close()
+        for name, value in self._environment.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
+        left = processes_of(self.folder)
+        for process in left:
+            kill(process)
+        shutil.rmtree(self.folder, ignore_errors=True)
+        assert not left, f"these processes outlived the test: {left}"
+
+
+class OwnWorld(World):
+    """With an embedded gateway, which the client starts, and starts again."""
+
+    @property
+    def gateway(self) -> psutil.Process:
+        facts = EmbeddedFacts.read(self.folder)
+        assert facts is not None
+        return psutil.Process(facts.pid)
+
+    def end_gateway(self) -> None:
+        self.client.sessions()  # starts one, where the last was killed
+        self.client.stop_all(lambda _: True)
+        gateway = self.gateway
+        gateway.terminate()
+        gateway.wait(DEADLINE_S)
+
+
+class FarWorld(World):
+    """With a gateway process to be killed. `clients` and `agents` are the proxies before and behind it."""
+
+    def prepare(self) -> None:
+        self._ping_s = gateway_client.PING_S
+        gateway_client.PING_S = PING_S
+        self._token = secrets.token_hex(16)
+        self._log = (self.folder / "gateway.log").open("ab")
+        self._process: subprocess.Popen[str] | None = None
+        self._port = 0
+        self.kills = 0
+        self.start_gateway()
+        self._proxies = Proxies()
+        self.clients = self._proxies.tcp(self._dial_gateway)
+        self.agents = self._proxies.unix(self.folder / "agents.sock", self._dial_socket)
+        save_login(Address(f"http://127.0.0.1:{self.clients.port}", self._token))
+
+    # --- the gateway ---
+
+    @property
+    def gateway(self) -> psutil.Process:
+        assert self._process is not None
+        return psutil.Process(self._process.pid)
+
+    @property
+    def cuts(self) -> int:
+        return self.clients.cuts + self.agents.cuts + self.kills
+
+    def start_gateway(self) -> None:
+        given = json.dumps({"folder": str(self.folder), "token": self._token, "ping_s": PING_S})
+        self._process = subprocess.Popen(
+            [sys.executable, str(PROGRAM), given], stdout=subprocess.PIPE, stderr=self._log, text=True
+        )
+        assert self._process.stdout is not None
+        self._port = int(self._process.stdout.readline())
+
+    def kill_gateway(self) -> None:
+        assert self._process is not None
+        assert self._process.stdout is not None
+        self._process.kill()
+        self._process.wait(DEADLINE_S)
+        self._process.stdout.close()
+
+    def restart_gateway(self) -> None:
+        self.kill_gateway()
+        self.kills += 1
+        self.start_gateway()
+
+    def _dial_gateway(self) -> Awaitable[Pipe]:
+        return asyncio.open_connection("127.0.0.1", self._port)
+
+    def _dial_socket(self) -> Awaitable[Pipe]:
+        return asyncio.open_unix_connection(str(config.socket_path(self.folder)))
+
+    def end_gateway(self) -> None:
+        self.clients.calm()
+        self.agents.calm()
+        self.client.stop_all(lambda _: True)
+        self.kill_gateway()
+        self._proxies.close()
+        self._log.close()
+        gateway_client.PING_S = self._ping_s
+
+
+def _values(process: psutil.Process) -> set[str]:
+    try:
+        return set(process.environ().values())
+    except psutil.Error:
+        return set()

@@ -1,0 +1,57 @@
+"""A gateway process to be killed, whose agents reach it by a socket that the test has put in between."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from farcell.remote_runtime import config
+from farcell.remote_runtime.api import default_table
+from farcell.remote_runtime.errors import FarcellError
+from farcell.remote_runtime.gateway import users
+from farcell.remote_runtime.gateway.application import Gateway
+from farcell.remote_runtime.gateway.options import GatewayOptions
+from farcell.remote_runtime.gateway.service import serve
+from farcell.remote_runtime.spawners.contract import ContainerSpec
+from farcell.remote_runtime.spawners.process import ProcessSettings, ProcessSpawner
+
+USER = "ada"
+
+
+class SpawnerBehindProxy(ProcessSpawner):
+    """Gives agents the socket `agents.sock` in the gateway's folder instead of the gateway's own."""
+
+    async def start(self, spec: ContainerSpec) -> None:
+        await super().start(replace(spec, socket=spec.socket.with_name("agents.sock")))
+
+
+def announcing(token: str) -> object:
+    async def announce(gateway: Gateway) -> None:
+        try:
+            await gateway.database.write(
+                lambda connection: users.add_user(connection, USER, users.Role.OPERATOR)
+            )
+            await gateway.database.write(lambda connection: users.add_token(connection, USER, token))
+        except FarcellError:
+            pass  # a gateway before this one has done so
+        sys.stdout.write(f"{gateway.port}\n")
+        sys.stdout.flush()
+
+    return announce
+
+
+def main() -> None:
+    given = json.loads(sys.argv[1])
+    folder = Path(given["folder"])
+    logging.basicConfig(level=logging.INFO, format=config.LOG_FORMAT)
+    spawner = SpawnerBehindProxy(ProcessSettings(folder / "containers", dict(os.environ), "H100:8"))
+    options = GatewayOptions(folder, ping_s=given["ping_s"])
+    asyncio.run(serve(options, {spawner.name: spawner}, default_table(), announcing(given["token"])))
+
+
+main()

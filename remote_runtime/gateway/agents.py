@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import msgspec
 
 from ..api import EndReason, LeaseId, SessionState
@@ -12,6 +14,8 @@ from .database import Database
 from .leases import LeaseKeeper
 from .live_session import LiveSession
 from .users import hash_token
+
+_log = logging.getLogger(__name__)
 
 NONCE_LENGTHS = (16, 128)
 LARGEST = 1 << 53
@@ -45,6 +49,7 @@ class AgentDesk:
             raise Unauthorized("this is not the token of a running lease")
         if not bound:
             raise TokenUsed(f"another agent holds lease {lease_id} already")
+        _log.info("lease %s: its agent is here", lease_id)
         return live
 
     def received(self, live: LiveSession, message: Message) -> None:

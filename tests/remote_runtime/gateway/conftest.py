@@ -83,20 +83,21 @@ def open_house(data_dir: Path, empty_database: Path) -> Iterator[Open]:
         simulate: str = SIMULATED,
         agent: Sequence[str] = AGENT_COMMAND,
         end: bool = True,
+        folder: Path = data_dir,
         **options: Any,
     ) -> AsyncIterator[House]:
-        if not (data_dir / "gateway.sqlite").exists() and "database_url" not in options:
-            shutil.copy(empty_database, data_dir / "gateway.sqlite")
+        if not (folder / "gateway.sqlite").exists():
+            shutil.copy(empty_database, folder / "gateway.sqlite")
         one = ProcessSpawner(
-            ProcessSettings(data_dir / "containers", dict(os.environ), simulate, agent_command=agent)
+            ProcessSettings(folder / "containers", dict(os.environ), simulate, agent_command=agent)
         )
         async with AsyncExitStack() as stack:
             gateway = await stack.enter_async_context(
-                open_gateway(GatewayOptions(data_dir, **options), {one.name: one}, default_table())
+                open_gateway(GatewayOptions(folder, **options), {one.name: one}, default_table())
             )
             if end:
                 stack.push_async_callback(gateway.end_all_leases)
-            yield House(gateway, data_dir)
+            yield House(gateway, folder)
         opened.append(one)
 
     yield open_house

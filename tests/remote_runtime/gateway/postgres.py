@@ -32,8 +32,20 @@ def server(bin_folder: Path) -> Iterator[str]:
     try:
         if os.getuid() == 0:
             shutil.chown(folder, UNPRIVILEGED)
-        _run([bin_folder / "initdb", "--username=farcell", "--auth=trust", "--encoding=UTF8", "--no-sync", "-D", folder / "data"])
-        options = f"-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories={folder} -c fsync=off"
+        _run(
+            [
+                bin_folder / "initdb",
+                "--username=farcell",
+                "--auth=trust",
+                "--encoding=UTF8",
+                "--no-sync",
+                "-D",
+                folder / "data",
+            ]
+        )
+        options = (
+            f"-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories={folder} -c fsync=off"
+        )
         control = [bin_folder / "pg_ctl", "-D", folder / "data", "-w"]
         _run([*control, "-l", folder / "log", "-o", options, "start"])
         try:
@@ -53,4 +65,6 @@ def _free_port() -> int:
 def _run(command: Sequence[str | Path]) -> None:
     user = pwd.getpwnam(UNPRIVILEGED).pw_name if os.getuid() == 0 else None
     given = [str(part) for part in command]
-    subprocess.run(given, check=True, stdout=subprocess.DEVNULL, user=user, cwd="/", env={"LC_ALL": "C", "PATH": "/bin"})
+    subprocess.run(
+        given, check=True, stdout=subprocess.DEVNULL, user=user, cwd="/", env={"LC_ALL": "C", "PATH": "/bin"}
+    )

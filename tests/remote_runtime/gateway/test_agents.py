@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import json
 import logging
@@ -10,12 +11,13 @@ from dataclasses import replace
 
 import psutil
 import pytest
+from tornado.websocket import WebSocketClosedError
 
 from farcell.remote_runtime.gateway.handlers import channels as channels_handler
 from farcell.remote_runtime.wire import Kind, Priority, Stream, control
 from farcell.remote_runtime.wire.frames import HEAD_BYTES, MAX_PART_BYTES, Frame, pack
 
-from .conftest import House
+from .conftest import NO_AGENT, House
 from .faces import Face, close_code, closed, is_error, kernel_message, until
 from .played_agent import NONCE, SUBPROTOCOL, dial, hello, lease_of, played, token_of
 
@@ -66,7 +68,9 @@ async def test_another_leases_token_is_refused(house: House, ada: Face, lease_id
     assert is_error(answer, 401, "unauthorized")
 
 
-async def test_the_token_of_an_ended_lease_is_refused(house: House, ada: Face, session_id: str, lease_id: str):
+async def test_the_token_of_an_ended_lease_is_refused(
+    house: House, ada: Face, session_id: str, lease_id: str
+):
     token = await token_of(house, lease_id)
     await ada.delete(f"/farcell/v1/sessions/{session_id}")
     face = Face(house.port, token)
@@ -89,14 +93,14 @@ async def test_a_used_token_is_refused_to_another_and_reported(house: House, lea
 
 
 async def test_a_used_token_is_refused_also_after_a_restart(open_house):
-    async with open_house(agent=("/bin/sh", "-c", "exec sleep 600"), end=False) as house:
+    async with open_house(agent=NO_AGENT, end=False) as house:
         ada = await house.user("ada")
         lease_id = await lease_of(ada, (await ada.session()).json["id"])
         async with played(house, lease_id) as agent:
             await agent.ready()
-            await until(lambda: house.gateway.keeper.find(lease_id).ready.is_set())
+            await until(house.gateway.keeper.find(lease_id).ready.is_set)
         token = await token_of(house, lease_id)
-    async with open_house(agent=("/bin/sh", "-c", "exec sleep 600")) as house:
+    async with open_house(agent=NO_AGENT) as house:
         thief = await dial(house, lease_id, token)
         await thief.write_message(control.encode(hello("another-nonce-of-16")).decode())
         assert (await close_code(thief))[0] == REFUSED
@@ -145,9 +149,11 @@ async def test_what_is_no_websocket_is_told_so(house: House, lease_id: str):
     assert is_error(await face.post(path), 400, "bad-request")
 
 
-@pytest.mark.parametrize(
-    "first",
-    [
+async def test_what_comes_first_must_be_a_hello_that_makes_sense(
+    house: House, lease_id: str, caplog: pytest.LogCaptureFixture
+):
+    """And what is refused has not bound the token."""
+    for first in [
         b"a frame",
         pack(Frame(Kind.CONTROL, body=b"{}")),
         "",
@@ -163,18 +169,13 @@ async def test_what_is_no_websocket_is_told_so(house: House, lease_id: str):
         '{"type":"hello","nonce":"0123456789abcdef","stream":{"stream":"a","peer":null,"received":[0,-1]}}',
         '{"type":"hello","nonce":"0123456789abcdef","wire":0,"stream":{"stream":"a","peer":null,"received":[0,0]}}',
         "[" * 100_000,
-    ],
-)
-async def test_what_comes_first_must_be_a_hello_that_makes_sense(
-    house: House, lease_id: str, first: str | bytes, caplog: pytest.LogCaptureFixture
-):
-    """And what is refused has not bound the token."""
-    connection = await dial(house, lease_id, await token_of(house, lease_id))
-    await connection.write_message(first, binary=isinstance(first, bytes))
-    code, reason = await close_code(connection)
-    assert code == REFUSED, reason
-    assert reason
-    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+    ]:
+        connection = await dial(house, lease_id, await token_of(house, lease_id))
+        await connection.write_message(first, binary=isinstance(first, bytes))
+        code, reason = await close_code(connection)
+        assert code == REFUSED, reason
+        assert reason, first
+        assert not [record for record in caplog.records if record.levelno >= logging.ERROR], first
     async with played(house, lease_id, nonce="the-true-agents-own"):
         pass
 
@@ -195,49 +196,51 @@ async def test_a_message_beyond_a_frame_is_refused(house: House, lease_id: str):
 # --- after the hello ---
 
 
-@pytest.mark.parametrize(
-    "garbage",
-    [
-        b"",
-        b"\xff" * 1000,
-        pack(Frame(Kind.CONTROL, seq=99, body=b"{}")),
-        pack(Frame(Kind.ACK, seq=99)),
-        pack(Frame(Kind.CONTROL, Priority.HIGH, seq=1, body=b"garbage")),
-        pack(Frame(Kind.CONTROL, Priority.HIGH, seq=1, body=b'{"type":"nonsense"}')),
-        pack(Frame(Kind.CONTROL, Priority.HIGH, seq=1, body=b'{"type":"bye","reason":"boredom","uptime_ms":1}')),
-        pack(Frame(Kind.CONTROL, Priority.HIGH, seq=1, body=b'{"type":"usage","uptime_ms":1e400}')),
-        pack(Frame(Kind.CONTROL, Priority.HIGH, seq=1, body=b'{"type":"usage","uptime_ms":%d}' % 10**30)),
-        pack(
-            Frame(
-                Kind.CONTROL,
-                Priority.HIGH,
-                seq=1,
-                body=b'{"type":"cell","execute_id":"a","number":null,"started_ms":%d}' % (1 << 63),
-            )
-        ),
-        pack(Frame(Kind.CONTROL, Priority.HIGH, seq=1, body=b"[" * 100_000)),
-        pack(Frame(Kind.CONTROL, Priority.HIGH, seq=1, body=control.encode(hello()))),
-        "a text that is no hello",
-    ],
-)
+GARBAGE = [
+    b"",
+    b"\xff" * 1000,
+    pack(Frame(Kind.CONTROL, seq=99, body=b"{}")),
+    pack(Frame(Kind.ACK, seq=99)),
+    pack(Frame(Kind.CONTROL, Priority.HIGH, seq=1, body=b"garbage")),
+    pack(Frame(Kind.CONTROL, Priority.HIGH, seq=1, body=b'{"type":"nonsense"}')),
+    pack(Frame(Kind.CONTROL, Priority.HIGH, seq=1, body=b'{"type":"bye","reason":"boredom","uptime_ms":1}')),
+    pack(Frame(Kind.CONTROL, Priority.HIGH, seq=1, body=b'{"type":"usage","uptime_ms":1e400}')),
+    pack(Frame(Kind.CONTROL, Priority.HIGH, seq=1, body=b'{"type":"usage","uptime_ms":%d}' % 10**30)),
+    pack(
+        Frame(
+            Kind.CONTROL,
+            Priority.HIGH,
+            seq=1,
+            body=b'{"type":"cell","execute_id":"a","number":null,"started_ms":%d}' % (1 << 63),
+        )
+    ),
+    pack(Frame(Kind.CONTROL, Priority.HIGH, seq=1, body=b"[" * 100_000)),
+    pack(Frame(Kind.CONTROL, Priority.HIGH, seq=1, body=control.encode(hello()))),
+    "a text that is no hello",
+]
+
+
 async def test_garbage_closes_the_link_and_nothing_else(
-    house: House, ada: Face, session_id: str, lease_id: str, garbage: str | bytes, caplog: pytest.LogCaptureFixture
+    house: House, ada: Face, session_id: str, lease_id: str, caplog: pytest.LogCaptureFixture
 ):
     async with played(house, lease_id) as agent:
         await agent.ready()
         await ada.until_state(session_id, "idle")
-    async with played(house, lease_id, stream=Stream("second")) as agent:
-        await agent.connection.write_message(garbage, binary=isinstance(garbage, bytes))
-        code, reason = await agent.refused()
-        assert code == REFUSED, reason
+    for number, garbage in enumerate(GARBAGE):
+        async with played(house, lease_id, stream=Stream(f"stream-{number}")) as agent:
+            await agent.connection.write_message(garbage, binary=isinstance(garbage, bytes))
+            code, reason = await agent.refused()
+            assert (code, bool(reason)) == (REFUSED, True), garbage
+        assert await ada.state(session_id) == "idle"
     assert not [record for record in caplog.records if record.levelno >= logging.ERROR], caplog.text
-    assert await ada.state(session_id) == "idle"
-    async with played(house, lease_id, stream=Stream("third")) as agent:
+    async with played(house, lease_id, stream=Stream("the-last")) as agent:
         await agent.tell(control.Status(busy=True, idle={}))
         await ada.until_state(session_id, "busy")
 
 
-async def test_an_agent_attests_no_more_than_has_passed(house: House, ada: Face, session_id: str, lease_id: str):
+async def test_an_agent_attests_no_more_than_has_passed(
+    house: House, ada: Face, session_id: str, lease_id: str
+):
     async with played(house, lease_id) as agent:
         await agent.ready()
         await agent.tell(control.Usage(uptime_ms=10**12))
@@ -322,10 +325,8 @@ async def test_a_million_tiny_messages_are_bounded_too(
         tiny = kernel_message("comm_msg", {})
         sent = 0
         while channels.connection.close_code is None and sent < 100_000:
-            try:
+            with contextlib.suppress(WebSocketClosedError):
                 await channels.connection.write_message(tiny, binary=True)
-            except Exception:
-                break
             sent += 1
         assert (await close_code(channels.connection))[0] == 1007
 
@@ -354,7 +355,11 @@ async def test_a_slow_client_is_cut_off_and_others_go_on(
     house: House, ada: Face, session_id: str, lease_id: str, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(channels_handler, "MAX_BEHIND_BYTES", 8 << 20)
-    async with played(house, lease_id) as agent, ada.channels(session_id) as quick, ada.channels(session_id) as slow:
+    async with (
+        played(house, lease_id) as agent,
+        ada.channels(session_id) as quick,
+        ada.channels(session_id) as slow,
+    ):
         output = kernel_message("stream", {"name": "stdout", "text": "x" * (1 << 20)}, "iopub")
         live = house.gateway.keeper.find(lease_id)
         for number in range(40):
@@ -369,7 +374,11 @@ async def test_a_slow_client_is_cut_off_and_others_go_on(
 async def test_messages_go_to_the_client_that_they_are_for(
     house: House, ada: Face, session_id: str, lease_id: str
 ):
-    async with played(house, lease_id) as agent, ada.channels(session_id) as one, ada.channels(session_id) as two:
+    async with (
+        played(house, lease_id) as agent,
+        ada.channels(session_id) as one,
+        ada.channels(session_id) as two,
+    ):
         await one.send("kernel_info_request", {})
         asked = await agent.hear_kernel()
         await agent.say(asked.client, kernel_message("kernel_info_reply", {"to": "one"}))

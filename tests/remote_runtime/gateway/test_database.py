@@ -1,4 +1,4 @@
-"""Users, records and the book on every database that a gateway can have: the same facts hold on SQLite and PostgreSQL."""
+"""Users, records and the book on every database that a gateway can have: SQLite and PostgreSQL."""
 
 from __future__ import annotations
 
@@ -36,6 +36,8 @@ from farcell.remote_runtime.gateway.users import Role, User
 from farcell.remote_runtime.wire import control
 
 from . import postgres
+from .conftest import NO_AGENT
+from .played_agent import lease_of, played
 
 READY = datetime(2026, 1, 1, 12, tzinfo=UTC)
 PRICE = 1_097_003
@@ -91,11 +93,15 @@ def bob(database: Database) -> User:
 
 
 def spec(name: str = "main", request: str = "H100", **settings: float) -> SessionSpec:
-    return SessionSpec(SessionKey("laptop", "a.ipynb", name), Request.parse(request), SessionSettings(**settings))
+    return SessionSpec(
+        SessionKey("laptop", "a.ipynb", name), Request.parse(request), SessionSettings(**settings)
+    )
 
 
 def add_session(database: Database, user: User, name: str = "main") -> Session:
-    return database.write_now(lambda connection: records.find_or_add_session(connection, user.id, spec(name))[0])
+    return database.write_now(
+        lambda connection: records.find_or_add_session(connection, user.id, spec(name))[0]
+    )
 
 
 def add_lease(database: Database, user: User, session: Session, *, simulated: bool = False) -> Lease:
@@ -127,7 +133,9 @@ def charge(database: Database, lease: Lease, user: User, attested_ms: int, elaps
 
 
 def rows(database: Database) -> list[tuple]:
-    return database.write_now(lambda connection: connection.execute(select(entries).order_by(entries.c.id)).all())
+    return database.write_now(
+        lambda connection: connection.execute(select(entries).order_by(entries.c.id)).all()
+    )
 
 
 # --- migrations ---
@@ -143,7 +151,10 @@ def test_migrating_again_changes_nothing_and_keeps_what_is_there(database: Datab
     again = Database(url)
     again.migrate()
     assert again.write_now(users.list_users) == [ada]
-    assert again.write_now(lambda connection: connection.scalar(text("SELECT version_num FROM alembic_version"))) == HEAD
+    assert (
+        again.write_now(lambda connection: connection.scalar(text("SELECT version_num FROM alembic_version")))
+        == HEAD
+    )
     again.close()
 
 
@@ -288,7 +299,7 @@ def test_lists_are_of_one_user_or_of_all(database: Database, ada: User, bob: Use
     for owner, expected in ((ada.id, {hers.id}), (bob.id, {his.id}), (None, {hers.id, his.id})):
         found = database.write_now(lambda connection, owner=owner: records.read_sessions(connection, owner))
         assert {session.id for session in found} == expected
-    assert database.write_now(lambda connection: records.read_leases(connection)) == leases
+    assert database.write_now(records.read_leases) == leases
 
 
 def test_states_and_requests_are_kept(database: Database, ada: User):
@@ -318,7 +329,9 @@ def test_an_agents_token_is_bound_to_the_first_nonce(database: Database, ada: Us
     token_hash = users.hash_token(lease.id)
 
     def bind(nonce: str, lease_id: str = lease.id, hashed: str = token_hash) -> bool | None:
-        return database.write_now(lambda connection: records.bind_agent(connection, LeaseId(lease_id), hashed, nonce))
+        return database.write_now(
+            lambda connection: records.bind_agent(connection, LeaseId(lease_id), hashed, nonce)
+        )
 
     assert bind("one", hashed="wrong") is None
     assert bind("one", lease_id="nobody") is None
@@ -407,3 +420,24 @@ def test_closing_twice_is_silent(url: str):
     database.write_now(users.list_users)
     database.close()
     database.close()
+
+
+async def test_a_gateway_serves_from_it(open_house, url: str):
+    async with open_house(agent=NO_AGENT, database_url=url) as house:
+        ada = await house.user("ada")
+        session_id = (await ada.session(path="Ünïcode \u2603/" + "p" * 900, name="n" * 200)).json["id"]
+        lease_id = await lease_of(ada, session_id)
+        async with played(house, lease_id) as agent:
+            await agent.ready()
+            await agent.tell(
+                control.Cell("a", 1, 0), control.Cell("a", 1, 0, 1, "ok"), control.Usage(uptime_ms=1)
+            )
+            await ada.until_state(session_id, "idle")
+            await agent.hear_order(control.LeaseEnd)
+        ended = (await ada.delete(f"/farcell/v1/sessions/{session_id}")).json
+        bill = (await ada.get("/farcell/v1/bill")).json
+        assert bill["simulated_nanos"] == ended["cost_nanos"] == ended["lease"]["price_nanos_per_s"] // 10
+        assert [line["status"] for line in bill["lines"] if line["execute_id"]] == ["ok"]
+    async with open_house(agent=NO_AGENT, database_url=url) as house:
+        again = await house.user("ada")
+        assert (await again.get("/farcell/v1/bill")).json == bill

@@ -87,7 +87,9 @@ async def test_an_interrupt_reaches_a_cell_that_sleeps_and_a_restart_forgets(rea
     session_id = await started(eve)
     async with eve.channels(session_id) as channels:
         await channels.execute("y = 1")
-        msg_id = await channels.send("execute_request", execute_content("import time\nprint('in')\ntime.sleep(60)"))
+        msg_id = await channels.send(
+            "execute_request", execute_content("import time\nprint('in')\ntime.sleep(60)")
+        )
         await eve.until_state(session_id, "busy")
         while (await channels.read()).type != "stream":
             pass
@@ -105,7 +107,10 @@ async def test_a_kernel_that_dies_is_replaced_in_the_same_container(real: House,
     session_id = await started(eve)
     async with eve.channels(session_id) as channels:
         await channels.send("execute_request", execute_content("import os, signal; os.kill(os.getpid(), 9)"))
-        while not ((told := await channels.read()).type == "status" and told.content["execution_state"] == "restarting"):
+        while not (
+            (told := await channels.read()).type == "status"
+            and told.content["execution_state"] == "restarting"
+        ):
             pass
         assert await channels.value("'os' in globals()") == "False"
     assert len((await eve.get("/farcell/v1/leases")).json["leases"]) == 1
@@ -182,7 +187,9 @@ async def test_an_agent_that_is_killed_loses_the_lease_and_no_more(real: House, 
     session_id = await started(eve)
     async with eve.channels(session_id) as channels:
         pid = await agent_of(channels)
-        await channels.execute("import subprocess, sys\nsubprocess.Popen(['sleep', '600'], start_new_session=True)")
+        await channels.execute(
+            "import subprocess, sys\nsubprocess.Popen(['sleep', '600'], start_new_session=True)"
+        )
         await channels.send("execute_request", execute_content("import time; time.sleep(600)"))
         await eve.until_state(session_id, "busy")
         before = await bill(eve)
@@ -239,7 +246,9 @@ async def test_stopping_says_goodbye_and_bills_to_the_nano_dollar(real: House, e
 
 
 @asynccontextmanager
-async def gateway_process(folder: Path, port: int = 0) -> AsyncIterator[tuple[asyncio.subprocess.Process, int]]:
+async def gateway_process(
+    folder: Path, port: int = 0
+) -> AsyncIterator[tuple[asyncio.subprocess.Process, int]]:
     given = {"folder": str(folder), "simulate": "H100:2", "port": port}
     process = await asyncio.create_subprocess_exec(
         sys.executable, str(HERE / "gateway_program.py"), json.dumps(given), stdout=asyncio.subprocess.PIPE

@@ -234,7 +234,9 @@ async def test_a_spawner_that_refuses_is_quoted_and_the_device_is_free(house: Ho
     await ada.until_state((await ada.session("T4", name="other")).json["id"], "starting")
 
 
-async def test_a_container_that_can_not_be_stopped_at_once_is_stopped_later(house: House, ada: Face, monkeypatch):
+async def test_a_container_that_can_not_be_stopped_at_once_is_stopped_later(
+    house: House, ada: Face, monkeypatch
+):
     spawner = house.gateway.places.spawners["process"]
     stop, calls = spawner.stop, []
 

@@ -15,7 +15,7 @@ from importlib.metadata import version
 from typing import Any
 
 from ..api import EndReason
-from ..errors import BadFrame
+from ..errors import BadFrame, TooLarge
 from ..spawners.nvml import Nvml
 from ..wire import Kind, Message, Priority, control, messages
 from ..wire.messages import KernelMessage
@@ -106,7 +106,7 @@ class Agent:
                 self._from_client(message.client, messages.unpack(message.body))
             else:
                 self._obey(control.decode_from_gateway(message.body))
-        except BadFrame as error:
+        except (BadFrame, TooLarge) as error:
             _log.warning("lease %s: dropped a message: %s", self._folder.lease_id, error)
 
     def _from_client(self, client: int, message: KernelMessage) -> None:
@@ -125,6 +125,7 @@ class Agent:
             case control.Detach(client=client):
                 self._kernel.detach(client)
             case control.Interrupt():
+                self._cells.interrupted()
                 self._kernel.interrupt()
             case control.Restart():
                 self._kernel.restart()
@@ -135,7 +136,7 @@ class Agent:
             case control.LeaseEnd(in_s=in_s):
                 self._watch.move_lease_end(in_s)
             case control.Stop(reason=reason):
-                self._end(EndReason(reason))
+                self._end(_end_reason(reason))
             case control.Welcome():
                 raise BadFrame("a second welcome")
 
@@ -212,6 +213,13 @@ class Agent:
 
 def _device_fact(device: Mapping[str, Any]) -> control.DeviceFact:
     return control.DeviceFact(device["uuid"], device["gpu"], device["memory_bytes"], device["simulated"])
+
+
+def _end_reason(reason: str) -> EndReason:
+    try:
+        return EndReason(reason)
+    except ValueError as error:
+        raise BadFrame(str(error)) from error
 
 
 def _restarting(why: str) -> KernelMessage:

@@ -41,11 +41,14 @@ _metadata = msgspec.json.Decoder(_Metadata)
 
 @dataclass(slots=True)
 class _Running:
-    """A cell from its request to its end; `started_ms` is None while it waits in the kernel's queue."""
+    """A cell from its request to its end; `started_ms` is None while it waits in the kernel's queue.
+
+    It counts as aborted until the kernel echoes its code, as it does with all that it runs.
+    """
 
     number: int | None
     started_ms: int | None = None
-    status: str = "ok"
+    status: str = "aborted"
     waits_for_input: bool = False
     peaks: tuple[int, int, float] = (0, 0, 0.0)
 
@@ -76,8 +79,7 @@ class CellTracker:
         if header.msg_type == "execute_request":
             self._request(header.msg_id, message)
         elif header.msg_type == "input_reply":
-            for cell in self._cells.values():
-                cell.waits_for_input = False
+            self.interrupted()
 
     def from_kernel(self, message: KernelMessage, now_ms: int) -> Cell | None:
         header = _read(_header, message.header)
@@ -89,12 +91,18 @@ class CellTracker:
             case "status":
                 return self._status(parent.msg_id, cell, message, now_ms)
             case "execute_input":
+                cell.status = "ok"
                 self._number(cell, message)
             case "error":  # the reply says so too, but on another socket: it may be late
                 cell.status = "error"
             case "input_request":
                 cell.waits_for_input = True
         return None
+
+    def interrupted(self) -> None:
+        """No cell waits for input any more, whatever it does now."""
+        for cell in self._cells.values():
+            cell.waits_for_input = False
 
     def observe_use(self, memory_bytes: int, gpu_memory_bytes: int, gpu_utilisation: float) -> None:
         """Folds a sample of what the container uses into the peaks of every cell that runs."""
@@ -155,8 +163,9 @@ def input_reply_id(message: KernelMessage) -> str | None:
 
 
 def _id_of(message: KernelMessage, channel: str, msg_type: str) -> str | None:
+    """None also where it has no id: such messages are all different."""
     header = _read(_header, message.header) if message.channel == channel else None
-    return header.msg_id if header is not None and header.msg_type == msg_type else None
+    return header.msg_id or None if header is not None and header.msg_type == msg_type else None
 
 
 def _read(decoder: msgspec.json.Decoder[T], data: bytes) -> T | None:

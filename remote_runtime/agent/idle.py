@@ -80,6 +80,8 @@ class IdleJudge:
     def _count_down(self, now: float, signals: tuple[Signal, ...]) -> Action:
         quiet_s = min(signal.quiet_s for signal in signals)
         idle_s = min(quiet_s, now - max(self._keep_until, self.started_at))
+        if idle_s < self.idle_s:  # it is longer than when the warning was given
+            self._warned_at = None
         warned_before = self._warned_at is not None
         if idle_s >= self.idle_s and not warned_before:
             self._warned_at = now

@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
+import logging
 from collections.abc import Callable
 from functools import partial
 
 import zmq
 
+from ..errors import BadFrame
 from ..wire.messages import KernelMessage
 from ..wire.numbered import BROADCAST
 from .kernel_process import Connection
+
+_log = logging.getLogger(__name__)
 
 _DELIMITER = b"<IDS|MSG>"
 _REPLY_CHANNELS = ("shell", "control", "stdin")
@@ -50,7 +54,9 @@ class KernelChannels:
             socket.close()
 
     def send(self, client: int, message: KernelMessage) -> None:
-        """Signs and sends; attaches a client that is not."""
+        """Signs and sends; attaches a client that is not. Raises `BadFrame` where clients have nothing to say."""
+        if message.channel not in _REPLY_CHANNELS:
+            raise BadFrame(f"a client's message for {message.channel}")
         self.attach(client)
         body = [message.header, message.parent_header, message.metadata, message.content]
         signature = sign(self._connection.key, body)
@@ -141,5 +147,12 @@ class _ChannelSocket:
                 parts = self._socket.recv_multipart(zmq.NOBLOCK)
             except zmq.Again:
                 return
-            self._received(parts)
+            self._hand_on(parts)
         self._loop.call_soon(self._read)
+
+    def _hand_on(self, parts: list[bytes]) -> None:
+        """What fails on its way is dropped: the socket's next messages would wait for an edge that has passed."""
+        try:
+            self._received(parts)
+        except Exception:  # noqa: BLE001 - outermost in this callback of the loop's
+            _log.exception("a message of the kernel's was dropped")

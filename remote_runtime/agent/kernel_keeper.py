@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import Callable
 from typing import Protocol
 
+from ..errors import TooLarge
 from ..wire.messages import KernelMessage
 from ..wire.numbered import BROADCAST, OWN_CLIENTS
 from .kernel_channels import KernelChannels
@@ -51,7 +52,10 @@ class KernelKeeper:
     # --- messages ---
 
     def send(self, client: int, message: KernelMessage) -> None:
-        """To the kernel, in order; waits where the kernel does not answer yet."""
+        """To the kernel, in order; waits where the kernel does not answer yet.
+
+        Raises `TooLarge` where too much waits, and `BadFrame` for what no client may send.
+        """
         if not self.answers:
             self._wait(client, message)
             return
@@ -79,9 +83,9 @@ class KernelKeeper:
         self._channels.resume()
 
     def _wait(self, client: int, message: KernelMessage) -> None:
-        waiting = sum(len(pending.content) for _, pending in self._pending)
-        if waiting + len(message.content) <= PENDING_BYTES:
-            self._pending.append((client, message))
+        if sum(_size(pending) for _, pending in self._pending) + _size(message) > PENDING_BYTES:
+            raise TooLarge(f"more than {PENDING_BYTES >> 20} MiB wait for the kernel")
+        self._pending.append((client, message))
 
     def _received(self, client: int, message: KernelMessage) -> None:
         if not self._requests.received(message):
@@ -142,8 +146,13 @@ class KernelKeeper:
     async def _replace(self, why: str) -> None:
         self._restart_wanted.clear()
         self.answers = False
+        self._pending.clear()  # whoever sent it hears that this kernel is gone
         self._events.kernel_replaced(why)
         self._channels.close()
         await asyncio.to_thread(self._process.kill)
         self._process.start()
         self._open()
+
+
+def _size(message: KernelMessage) -> int:
+    return len(message.content) + sum(map(len, message.buffers))

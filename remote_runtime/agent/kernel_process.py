@@ -36,11 +36,13 @@ class KernelProcess:
         self._folder = folder
         self._starts = 0
         self._process: subprocess.Popen[bytes] | None = None
+        self._killed = False
         self.connection = Connection(Path(), b"")
 
     def start(self) -> None:
         """A new process on new sockets, so that nothing of an earlier one is mistaken for it."""
         self._starts += 1
+        self._killed = False
         self.connection = Connection(self._folder.run / f"k{self._starts}", secrets.token_hex(32).encode())
         connection_file = self._folder.run / f"kernel-{self._starts}.json"
         descriptor = os.open(connection_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -86,20 +88,27 @@ class KernelProcess:
         self._signal(signal.SIGINT)
 
     def kill(self, grace_s: float = 2.0) -> None:
-        """SIGTERM, then SIGKILL after `grace_s`; blocks until the process is reaped. May be called twice."""
-        if self._process is None or self._process.poll() is not None:
+        """SIGTERM, then SIGKILL after `grace_s`; blocks until the process is reaped. May be called twice.
+
+        Also ends what a kernel that died by itself has left in its process group.
+        """
+        if self._process is None or self._killed:
             return
+        self._killed = True
         self._signal(signal.SIGTERM)
         deadline = time.monotonic() + grace_s
         while self._process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.01)
-        self._signal(signal.SIGKILL)
+        self._signal_group(signal.SIGKILL)
         self._process.wait()
 
     def _signal(self, number: signal.Signals) -> None:
         if self._process is not None and self._process.poll() is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._process.pid, number)
+            self._signal_group(number)
+
+    def _signal_group(self, number: signal.Signals) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, number)
 
 
 def describe_exit(code: int) -> str:

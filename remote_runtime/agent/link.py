@@ -11,10 +11,15 @@ from typing import Any, Protocol
 
 from tornado.httpclient import HTTPClientError, HTTPRequest
 from tornado.netutil import Resolver
-from tornado.websocket import WebSocketClientConnection, WebSocketClosedError, websocket_connect
+from tornado.websocket import (
+    WebSocketClientConnection,
+    WebSocketClosedError,
+    WebSocketError,
+    websocket_connect,
+)
 
 from ..errors import BadFrame
-from ..wire import Message, Stream, control
+from ..wire import Kind, Message, Stream, control
 from ..wire.frames import HEAD_BYTES, MAX_PART_BYTES
 
 SUBPROTOCOL = "farcell.agent.v1"
@@ -111,7 +116,7 @@ class GatewayLink:
                 if error.code in _FINAL_REFUSALS:
                     raise Refused(f"the gateway refused this agent: {error}") from error
                 _log.info("lease %s: the gateway answered %s", self._lease_id, error.code)
-            except (OSError, WebSocketClosedError, BadFrame, TimeoutError) as error:
+            except (OSError, WebSocketError, BadFrame) as error:
                 _log.info("lease %s: no link to the gateway: %s", self._lease_id, error)
             await asyncio.sleep(delay_s)
             delay_s = min(delay_s * 2, _LAST_DELAY_S)
@@ -143,11 +148,14 @@ class GatewayLink:
         )
 
     async def _handshake(self, connection: WebSocketClientConnection) -> None:
-        """Says hello; when the gateway has lost the stream's state (it was restarted), once more with a new stream."""
+        """Says hello; when the gateway has lost the stream's state (it was restarted), once more with a new stream.
+
+        What the agent told and may be lost is told again; the kernel's messages are in the journal.
+        """
         welcome, resumed = await self._greet(connection)
         fresh = self._stream.peer_id is None or not resumed
         if not resumed:
-            self._stream = _new_stream()
+            self._stream = _begun_anew(self._stream)
             welcome, resumed = await self._greet(connection)
         if not resumed:
             raise BadFrame("the gateway does not take a new stream")
@@ -199,6 +207,14 @@ class GatewayLink:
 
 def _new_stream() -> Stream:
     return Stream(secrets.token_hex(8))
+
+
+def _begun_anew(old: Stream) -> Stream:
+    stream = _new_stream()
+    for message in old.unacknowledged():
+        if message.kind is Kind.CONTROL:
+            stream.send(message)
+    return stream
 
 
 def _ignore_closed(written: asyncio.Future[None]) -> None:

@@ -7,7 +7,8 @@ import subprocess
 from pathlib import Path
 from typing import Protocol
 
-from ..journal import Compactor, JournalReader, JournalWriter, Kind
+from ..errors import BadRequest, TooLarge
+from ..journal import Compactor, JournalReader, JournalWriter, Kind, Record
 from ..wire import Kind as FrameKind
 from ..wire import Message, Priority, numbered
 from ..wire.numbered import BROADCAST, NUDGE, OWN_CLIENTS
@@ -69,10 +70,7 @@ class Outlet:
         for record in self._reader.read(self._sent):
             if not self._sink.writable:
                 return
-            if record.kind is Kind.MESSAGE:
-                self._send(record.client, record.position, record.body)
-            else:
-                self._sent = record.position
+            self._send_record(record)
         self._behind = False
 
     # --- room on the disk ---
@@ -104,8 +102,7 @@ class Outlet:
         """
         self._behind = False
         self._sent = self._previous = self._writer.position
-        nudge = numbered.pack(self._previous, NUDGE, b"")
-        self._sink.send(Message(FrameKind.KERNEL, OWN_CLIENTS, nudge, Priority.HIGH))
+        self._nudge()
 
     def close(self) -> None:
         """The journal is whole without the end of a compaction that runs."""
@@ -114,18 +111,42 @@ class Outlet:
             self._compaction.wait()
         self._writer.close()
 
+    def _send_record(self, record: Record) -> None:
+        """Where compaction was faster than the link, our own clients read its note in the journal."""
+        if record.kind is Kind.MESSAGE:
+            self._send(record.client, record.position, record.body)
+            return
+        self._sent = record.position
+        if record.kind is Kind.LEFT_OUT:
+            self._previous = record.position
+
     def _send(self, client: int, position: int, message: bytes | memoryview) -> None:
         body = numbered.pack(self._previous, position, message)
-        self._sink.send(Message(FrameKind.KERNEL, client, body, Priority.NORMAL))
+        taken = self._put_on_link(Message(FrameKind.KERNEL, client, body, Priority.NORMAL))
         self._sent = max(self._sent, position)
         if client in (BROADCAST, OWN_CLIENTS) and position:
             self._previous = position
+            if not taken:
+                self._nudge()
+
+    def _put_on_link(self, message: Message) -> bool:
+        """False for what no link takes: our own clients read it in the journal, and are told to."""
+        try:
+            self._sink.send(message)
+        except TooLarge as error:
+            _log.error("%s: it is in the journal alone", error)
+            return False
+        return True
+
+    def _nudge(self) -> None:
+        nudge = numbered.pack(self._previous, NUDGE, b"")
+        self._sink.send(Message(FrameKind.KERNEL, OWN_CLIENTS, nudge, Priority.HIGH))
 
     def _record(self, kind: Kind, body: bytes, client: int) -> int:
-        """0 where the disk takes nothing: then the message is only sent on, and the log says so, once."""
+        """0 where the disk takes nothing, or nothing so long: then it is only sent on, and the log says so, once."""
         try:
             position = self._writer.append(kind, body, client)
-        except OSError as error:
+        except (OSError, BadRequest) as error:
             if not self._full:
                 _log.error("the journal can't be written: %s", error)
             self._full = True

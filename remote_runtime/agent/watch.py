@@ -52,6 +52,7 @@ class Watch:
         self._sampled_at = float("-inf")
         self._lease_end = time.monotonic() + lease_end_s
         self._ready_at: float | None = None
+        self._named = False
         self._again = asyncio.Event()
 
     # --- the lease's clock ---
@@ -92,9 +93,7 @@ class Watch:
         while True:
             self._sample()
             action = self._observe()
-            if action is Action.WARN:
-                self.unsaved = await self._kernel.variables()
-            self._judge.name_unsaved(self.unsaved if self._judge.report.warned else ())
+            await self._name_unsaved()
             self._report()
             if action is Action.STOP:
                 return EndReason.IDLE
@@ -104,6 +103,13 @@ class Watch:
             if self._again.is_set():
                 await asyncio.sleep(min(SETTLES_S, self._sample_every_s))
                 self._again.clear()
+
+    async def _name_unsaved(self) -> None:
+        """Asked for once, when the warning is out, whichever look has given it."""
+        if self._judge.report.warned and not self._named:
+            self.unsaved = await self._kernel.variables()
+        self._named = self._judge.report.warned
+        self._judge.name_unsaved(self.unsaved if self._named else ())
 
     async def attest_regularly(self) -> None:
         while True:
@@ -122,7 +128,7 @@ class Watch:
 
     @property
     def _sample_every_s(self) -> float:
-        return min(SAMPLE_EVERY_S, self._judge.idle_s / 10)
+        return min(SAMPLE_EVERY_S, max(SETTLES_S, self._judge.idle_s / 10))
 
     def _sample(self) -> None:
         """Measures, unless that was done just now (timers are a little early at times)."""

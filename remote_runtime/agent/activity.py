@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 import psutil
 
@@ -58,16 +60,29 @@ class ActivityMeter:
 def _processes_use(pid: int) -> tuple[float, int]:
     """CPU seconds, those of ended children included, and resident bytes of a process and its descendants."""
     cpu_s, memory_bytes = 0.0, 0
-    try:
-        kernel = psutil.Process(pid)
-        processes = [kernel, *kernel.children(recursive=True)]
-    except psutil.Error:
-        return 0.0, 0
-    for process in processes:
+    for one in _tree(pid):
         try:
+            process = psutil.Process(one)
             with process.oneshot():
                 cpu_s += sum(process.cpu_times()[:4])
                 memory_bytes += process.memory_info().rss
         except psutil.Error:
             continue
     return cpu_s, memory_bytes
+
+
+def _tree(pid: int) -> Iterator[int]:
+    """A process and its descendants. Linux lists children by thread; where it is built without, all is searched."""
+    if Path(f"/proc/{pid}/task/{pid}/children").exists():
+        yield from _listed_tree(pid)
+        return
+    with suppress(psutil.Error):
+        yield from (pid, *(child.pid for child in psutil.Process(pid).children(recursive=True)))
+
+
+def _listed_tree(pid: int) -> Iterator[int]:
+    yield pid
+    for children in Path(f"/proc/{pid}/task").glob("*/children"):
+        with suppress(OSError):  # the thread ended meanwhile
+            for child in children.read_text("ascii").split():
+                yield from _listed_tree(int(child))

@@ -22,7 +22,8 @@ from .live_session import LiveSession
 
 _log = logging.getLogger(__name__)
 
-WRITTEN_AFTER_S = 0.02
+WRITTEN_AFTER_S = 0.2
+"""What agents told within it is lost with a gateway that is killed; the time, but not the cells, they tell again."""
 
 
 @dataclass(slots=True)

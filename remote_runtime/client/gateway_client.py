@@ -125,7 +125,7 @@ class GatewayClient:
             raise self._unreachable(error) from error
         finally:
             pieces.over = True
-            fetching.cancel()
+            fetching.add_done_callback(_forget)  # nothing can end it but its connection's end
 
     async def _until_quiet(
         self, fetching: asyncio.Future[HTTPResponse], pieces: _Pieces, quiet_s: float
@@ -192,6 +192,11 @@ class GatewayClient:
 
     def close(self) -> None:
         self._http.close()
+
+
+def _forget(done: asyncio.Future[HTTPResponse]) -> None:
+    if not done.cancelled():
+        done.exception()
 
 
 def _trusting(ca: Path) -> ssl.SSLContext:

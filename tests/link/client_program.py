@@ -1,4 +1,4 @@
-"""A client in a process of its own, to be killed or stopped: runs a cell, and writes each event to a file as it comes."""
+"""A client in a process of its own, to be killed or stopped: runs a cell, and writes to a file what it hears."""
 
 from __future__ import annotations
 

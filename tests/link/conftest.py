@@ -18,10 +18,3 @@ def world() -> Iterator[FarWorld]:
     """For all tests of a module, one at a time."""
     with FarWorld() as world:
         yield world
-
-
-@pytest.fixture
-def own_world() -> Iterator[FarWorld]:
-    """For one test that leaves nothing whole."""
-    with FarWorld() as world:
-        yield world

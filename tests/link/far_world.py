@@ -1,4 +1,4 @@
-"""Where test cells run: at a gateway of the client's own, or at a served one with faulty proxies before and behind it."""
+"""Where cells run: at a gateway of the client's own, or at a served one with faulty proxies before and behind it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psutil
 from far_machine import DEADLINE_S, kill
-from faulty_proxy import Closing, Pipe, Proxies
+from faulty_proxy import PIECE_BYTES, Closing, Pipe, Proxies
 from processes import DATA_DIR, processes_of
 
 from farcell.remote_runtime import config
@@ -104,9 +104,11 @@ class OwnWorld(World):
 class FarWorld(World):
     """With a gateway process to be killed. `clients` and `agents` are the proxies before and behind it."""
 
+    ping_s = PING_S
+
     def prepare(self) -> None:
-        self._ping_s = gateway_client.PING_S
-        gateway_client.PING_S = PING_S
+        self._ping_s_before = gateway_client.PING_S
+        gateway_client.PING_S = self.ping_s
         self._token = secrets.token_hex(16)
         self._log = (self.folder / "gateway.log").open("ab")
         self._process: subprocess.Popen[str] | None = None
@@ -130,7 +132,7 @@ class FarWorld(World):
         return self.clients.cuts + self.agents.cuts + self.kills
 
     def start_gateway(self) -> None:
-        given = json.dumps({"folder": str(self.folder), "token": self._token, "ping_s": PING_S})
+        given = json.dumps({"folder": str(self.folder), "token": self._token, "ping_s": self.ping_s})
         self._process = subprocess.Popen(
             [sys.executable, str(PROGRAM), given], stdout=subprocess.PIPE, stderr=self._log, text=True
         )
@@ -150,10 +152,10 @@ class FarWorld(World):
         self.start_gateway()
 
     def _dial_gateway(self) -> Awaitable[Pipe]:
-        return asyncio.open_connection("127.0.0.1", self._port)
+        return asyncio.open_connection("127.0.0.1", self._port, limit=PIECE_BYTES)
 
     def _dial_socket(self) -> Awaitable[Pipe]:
-        return asyncio.open_unix_connection(str(config.socket_path(self.folder)))
+        return asyncio.open_unix_connection(str(config.socket_path(self.folder)), limit=PIECE_BYTES)
 
     def end_gateway(self) -> None:
         self.clients.calm()
@@ -162,7 +164,7 @@ class FarWorld(World):
         self.kill_gateway()
         self._proxies.close()
         self._log.close()
-        gateway_client.PING_S = self._ping_s
+        gateway_client.PING_S = self._ping_s_before
 
 
 def _values(process: psutil.Process) -> set[str]:

@@ -13,7 +13,7 @@ from typing import Any, Self, TypeVar
 
 T = TypeVar("T")
 Pipe = tuple[asyncio.StreamReader, asyncio.StreamWriter]
-PIECE_BYTES = 16 << 10
+PIECE_BYTES = 256 << 10
 NEVER = 1 << 62
 
 
@@ -72,9 +72,9 @@ class FaultyProxy:
 
     async def listen(self, path: Path | None) -> None:
         if path is None:
-            self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+            self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0, limit=PIECE_BYTES)
         else:
-            self._server = await asyncio.start_unix_server(self._accept, path)
+            self._server = await asyncio.start_unix_server(self._accept, path, limit=PIECE_BYTES)
 
     async def end(self) -> None:
         assert self._server is not None

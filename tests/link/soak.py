@@ -1,4 +1,4 @@
-"""Hundreds of seeds, one after the other: ``soak.py --minutes 8 --report docs/soak.md``; a line each, and a table."""
+"""Hundreds of seeds: ``soak.py --minutes 8 --report docs/soak.md``; a line for each, and a table."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ import shlex
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from multiprocessing import get_context
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -17,7 +19,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent)]
 from far_world import FarWorld  # noqa: E402 (where tests find each other is said above)
 from seeds import Outcome, run_seed  # noqa: E402
 
-SEEDS_IN_A_WORLD = 25
+SEEDS_IN_A_WORLD = 10
 
 
 @dataclass(slots=True)
@@ -64,31 +66,41 @@ def _span(seeds: list[int]) -> str:
     return f"{len(seeds)} ({min(seeds)} to {max(seeds)})" if seeds else "0"
 
 
-def outcomes(first: int, last: int, minutes: float) -> Iterator[Outcome]:
-    """A new gateway and a new session for every few seeds, and after each that went wrong."""
-    deadline = time.monotonic() + 60 * minutes
-    seed = first
-    while seed <= last and time.monotonic() < deadline:
+def outcomes_in_a_world(seeds: range, until: float) -> list[Outcome]:
+    """With a gateway of their own, and a new one after a seed that went wrong; none begins after `until`."""
+    outcomes: list[Outcome] = []
+    while len(outcomes) < len(seeds) and time.time() < until:
         with FarWorld() as world:
-            for _ in range(SEEDS_IN_A_WORLD):
-                if seed > last or time.monotonic() > deadline:
-                    return
-                outcome = run_seed(world, seed)
-                seed += 1
-                yield outcome
-                if not outcome.is_right:
+            for seed in seeds[len(outcomes) :]:
+                if time.time() > until:
                     break
+                outcomes.append(run_seed(world, seed))
+                if not outcomes[-1].is_right:
+                    break
+    return outcomes
+
+
+def outcomes(first: int, last: int, minutes: float, workers: int) -> Iterator[Outcome]:
+    until = time.time() + 60 * minutes
+    batches = [
+        range(seed, min(seed + SEEDS_IN_A_WORLD, last + 1))
+        for seed in range(first, last + 1, SEEDS_IN_A_WORLD)
+    ]
+    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
+        for found in pool.map(outcomes_in_a_world, batches, [until] * len(batches)):
+            yield from found
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--first", type=int, default=1)
-    parser.add_argument("--last", type=int, default=1 << 30)
+    parser.add_argument("--last", type=int, default=300)
+    parser.add_argument("--workers", type=int, default=3)
     parser.add_argument("--minutes", type=float, default=8.0)
     parser.add_argument("--report", type=Path)
     given = parser.parse_args()
     soak = Soak(shlex.join(["python", "tests/link/soak.py", *sys.argv[1:]]))
-    for outcome in outcomes(given.first, given.last, given.minutes):
+    for outcome in outcomes(given.first, given.last, given.minutes, given.workers):
         soak.outcomes.append(outcome)
         sys.stdout.write(f"{outcome}\n")
         sys.stdout.flush()

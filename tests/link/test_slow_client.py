@@ -13,6 +13,8 @@ from far_machine import eventually
 from far_world import OwnWorld
 from scripted_cell import follow
 
+from farcell.remote_runtime.client.blocking import Client
+
 CLIENT = Path(__file__).with_name("client_program.py")
 SHOWN, SIZE = 400, 500_000
 MAX_GROWTH_BYTES = 250 << 20
@@ -22,6 +24,8 @@ MAX_GROWTH_BYTES = 250 << 20
 def test_a_client_that_stands_still_costs_bounded_memory_and_misses_nothing():
     with OwnWorld() as own:
         follow(own.start("from IPython.display import display"))
+        own.client.close()
+        own.client = Client()
         heard, shown, go = (own.folder / name for name in ("heard", "shown", "go"))
         watched = [psutil.Process(own.gateway.pid), own.agent(own.session())]
         before = [process.memory_info().rss for process in watched]
@@ -29,6 +33,7 @@ def test_a_client_that_stands_still_costs_bounded_memory_and_misses_nothing():
         eventually(lambda: heard.exists() and "begins" in heard.read_text())
         client.send_signal(signal.SIGSTOP)
         go.touch()
+        eventually(lambda: own.client.get("/api/kernels")[0]["connections"] == 0)
         eventually(shown.exists)
         grown = [process.memory_info().rss - rss for process, rss in zip(watched, before, strict=True)]
         client.send_signal(signal.SIGCONT)

@@ -22,7 +22,8 @@ OWN_SUBPROTOCOL: Final = "farcell.client.v1"
 MAX_MESSAGE_BYTES = 256 << 20
 """The largest kernel message that a client may send; what is announced larger is refused before it is read."""
 MAX_BEHIND_BYTES = 64 << 20
-"""A client that reads so much slower than its kernel writes is cut off."""
+"""A client that has so much to read, beside the largest message that it was sent, is cut off: one message of any size
+says nothing about how fast it reads."""
 MAX_SESSION_ID = 200
 
 
@@ -40,6 +41,7 @@ class Channels(SocketHandler):
     _client: StockClient | None = None
     _number = 0
     _behind_bytes = 0
+    _largest_bytes = 0
 
     async def check(self) -> None:
         user = await self.authenticate()
@@ -95,7 +97,8 @@ class Channels(SocketHandler):
             return
         written.add_done_callback(partial(self._written, len(frame)))
         self._behind_bytes += len(frame)
-        if self._behind_bytes > MAX_BEHIND_BYTES:
+        self._largest_bytes = max(self._largest_bytes, len(frame))
+        if self._behind_bytes > MAX_BEHIND_BYTES + self._largest_bytes:
             self._cut_off()
 
     def _outgoing(self, data: bytes) -> str | bytes | None:

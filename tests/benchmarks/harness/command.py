@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -84,10 +85,16 @@ def _run(benchmark: Benchmark, options: argparse.Namespace) -> tuple[Report, lis
         day=today(),
         machine=machine,
         versions=versions(peers),
-        command=f"python tests/benchmarks/{benchmark.name}.py --rounds {rounds}",
+        command=_line(benchmark.name, rounds, options.only or ()),
         rounds=rounds,
     )
     return report, samples
+
+
+def _line(name: str, rounds: int, only: Sequence[str]) -> str:
+    """What repeats a run."""
+    words = ["python", f"tests/benchmarks/{name}.py", "--rounds", str(rounds)]
+    return shlex.join([*words, *(word for text in only for word in ("--only", text))])
 
 
 def _measure(benchmark: Benchmark, rounds: int, peers: Path) -> list[Sample]:

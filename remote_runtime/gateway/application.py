@@ -169,10 +169,10 @@ def _listen(gateway: Gateway, tcp: list[socket], stack: AsyncExitStack) -> None:
     """One server on TCP for clients, one on the unix socket for agents; both speak the same routes."""
     application = make_application(gateway)
     gateway.port = tcp[0].getsockname()[1]
-    config.make_private(gateway.keeper.socket.parent)
+    config.make_private(gateway.keeper.folders.socket.parent)
     for sockets, tls in (
         (tcp, gateway.options.tls),
-        ([bind_unix_socket(str(gateway.keeper.socket), mode=0o600)], None),
+        ([bind_unix_socket(str(gateway.keeper.folders.socket), mode=0o600)], None),
     ):
         server = HTTPServer(
             application,

@@ -5,27 +5,26 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import shutil
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection
 
-from .. import config
 from ..api import EndReason, GatewayId, Lease, LeaseId, LeaseState, SessionId, SessionState, Shown
 from ..api.identifiers import new_lease_id
 from ..errors import FarcellError, StartFailed
 from ..scheduler import Grant
-from ..spawners.contract import Container, ContainerSpec, ContainerState, Spawner
+from ..spawners.contract import ContainerSpec, Spawner
 from ..wire import control
 from . import records
 from .background import Background
 from .bookkeeper import Bookkeeper
+from .containers import Containers
 from .database import Database
+from .lease_folders import LeaseFolders
 from .live_session import LiveSession
 from .options import GatewayOptions
 from .places import Places
@@ -35,7 +34,6 @@ _log = logging.getLogger(__name__)
 
 LEASE_ENDED = 4410
 """The WebSocket close code that tells a client that its session has no container any more."""
-STOP_AGAIN_S = 0.25
 
 
 class LeaseKeeper:
@@ -52,26 +50,15 @@ class LeaseKeeper:
     ) -> None:
         self.live: dict[SessionId, LiveSession] = {}
         self._by_lease: dict[LeaseId, LiveSession] = {}
-        self._gateway_id = gateway_id
-        self._folder = options.folder
+        self.folders = LeaseFolders(options.folder)
+        self._containers = Containers(gateway_id, places)
+        self._journal_bytes = options.journal_bytes
         self._database = database
         self._places = places
         self._background = background
         self.changed = changed
         self.times = options.times
         self.bookkeeper = Bookkeeper(database, background, changed)
-
-    @property
-    def socket(self) -> Path:
-        """The unix socket on which agents reach this gateway."""
-        return config.socket_path(self._folder)
-
-    def lease_folder(self, lease_id: LeaseId) -> Path:
-        return self._folder / "leases" / lease_id
-
-    def journal_folder(self, lease_id: LeaseId) -> Path:
-        """Written by the lease's agent; belongs to the session, and outlives the lease."""
-        return self.lease_folder(lease_id) / "journal"
 
     def find(self, lease_id: LeaseId) -> LiveSession | None:
         return self._by_lease.get(lease_id)
@@ -118,24 +105,24 @@ class LeaseKeeper:
         """Who stops the session meanwhile may do so before its container is there: it is then stopped once more."""
         token_hash = hash_token(container.token)
         await self._database.write(lambda connection: _write_start(connection, live, lease, token_hash))
-        await asyncio.to_thread(_make_folders, container)
+        await asyncio.to_thread(self.folders.make, lease.id, live.owner)
         if not live.ending:
-            await self._spawner(lease).start(container)
+            await self._containers.start(lease, container)
         if live.ending:
-            await self._spawner(lease).stop(lease.id)
+            await self._containers.stop(lease)
         await self._wait_until_ready(live, lease)
 
     def _container(self, live: LiveSession, lease: Lease, grant: Grant, token: str) -> ContainerSpec:
         return ContainerSpec(
-            gateway_id=self._gateway_id,
+            gateway_id=self._containers.gateway_id,
             session_id=live.session.id,
             lease_id=lease.id,
             owner=live.session.owner,
             offer=lease.offer,
             devices=grant.devices,
-            folder=self.lease_folder(lease.id),
-            cache=self._folder / "cache" / live.owner,
-            socket=self.socket,
+            folder=self.folders.lease(lease.id),
+            cache=self.folders.cache(live.owner),
+            socket=self.folders.socket,
             token=token,
             image=live.session.image,
         )
@@ -147,11 +134,11 @@ class LeaseKeeper:
                 async with asyncio.timeout(1.0):
                     await live.ready.wait()
                     return
-            if not await self._runs(lease):
+            if not await self._containers.runs(lease):
                 raise StartFailed(self._ended_early(lease))
 
     def _ended_early(self, lease: Lease) -> str:
-        return f"the container ended before its kernel was ready\n{self.log_tail(lease.id)}"
+        return f"the container ended before its kernel was ready\n{self.folders.log_tail(lease.id)}"
 
     # --- what the agent says ---
 
@@ -179,7 +166,7 @@ class LeaseKeeper:
         _log.warning("session %s: its kernel died: %s", live.session.id, detail)
         live.ready.clear()
         if live.lease is not None and live.lease.ready_at is None:
-            why = f"the kernel ended before it was ready: {detail}\n{self.log_tail(live.lease.id)}"
+            why = f"the kernel ended before it was ready: {detail}\n{self.folders.log_tail(live.lease.id)}"
             ending = self.end(live, EndReason.START_FAILED, why)
             self._background.spawn(ending, f"ending session {live.session.id}")
 
@@ -209,7 +196,7 @@ class LeaseKeeper:
     async def _watch_lost(self, live: LiveSession) -> None:
         delay_s = 0.05
         while not live.link.connected and not live.ending and live.lease is not None:
-            if not await self._runs(live.lease):
+            if not await self._containers.runs(live.lease):
                 await self._end_without_agent(live, live.lease)
             elif time.monotonic() > live.lease_end:
                 await self.end(live, EndReason.LOST, "its agent was not heard until the lease's end")
@@ -251,11 +238,12 @@ class LeaseKeeper:
         lease = live.lease
         state = SessionState.LOST if reason is EndReason.LOST else SessionState.STOPPED
         if lease is not None:
-            await self._stop_container(lease)
+            await self._containers.stop(lease)
             live.lease = lease = records.end_lease(lease, reason, detail, live.unsaved)
             _log.info("lease %s ended: %s %s", lease.id, reason.value, detail)
             self._by_lease.pop(lease.id, None)
-            await asyncio.to_thread(self._empty_folder, lease.id)
+            await asyncio.to_thread(self.folders.empty, lease.id)
+            await self._trim_journals(live.session.id)
         await self.bookkeeper.flush()
         await self._database.write(lambda connection: _write_end(connection, live, lease, state))
         live.state = state
@@ -265,45 +253,18 @@ class LeaseKeeper:
         live.relay.end(LEASE_ENDED, reason.value)
         self.changed(live)
 
-    async def _stop_container(self, lease: Lease) -> None:
-        """Again and again while the spawner fails: no container outlives its lease."""
-        delay_s = STOP_AGAIN_S
-        while True:
-            try:
-                await self._spawner(lease).stop(lease.id)
-            except Exception:  # noqa: BLE001 (a spawner's trouble is the operator's to see)
-                _log.exception("lease %s: its container can't be stopped; again in %g s", lease.id, delay_s)
-            else:
-                return
-            await asyncio.sleep(delay_s)
-            delay_s = min(2 * delay_s, 30.0)
-
-    def _empty_folder(self, lease_id: LeaseId) -> None:
-        """The journal and the log outlive a lease; silent where nothing of it is there."""
-        folder = self.lease_folder(lease_id)
-        for path in folder.iterdir() if folder.is_dir() else ():
-            if path == self.journal_folder(lease_id):
-                continue
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path, ignore_errors=True)
-            elif path.suffix != ".log":
-                path.unlink(missing_ok=True)
-
-    def log_tail(self, lease_id: LeaseId, max_bytes: int = 4000) -> str:
-        """The end of what the container's processes wrote."""
-        try:
-            with (self.lease_folder(lease_id) / "container.log").open("rb") as file:
-                file.seek(max(0, file.seek(0, 2) - max_bytes))
-                return file.read().decode("utf-8", "replace")
-        except OSError:
-            return ""
+    async def _trim_journals(self, session_id: SessionId) -> None:
+        leases = await self._database.read(
+            lambda connection: records.leases_of_session(connection, session_id)
+        )
+        await asyncio.to_thread(self.folders.trim_journals, leases, self._journal_bytes)
 
     # --- the truth ---
 
     async def reconcile(self) -> None:
         """Compares leases with containers: a container without a lease is stopped, a lease without a container ends."""
         for spawner in self._places.spawners.values():
-            found = await self._containers(spawner)
+            found = await self._containers.list(spawner)
             if found is None:
                 continue
             containers = {container.lease_id: container for container in found}
@@ -319,34 +280,11 @@ class LeaseKeeper:
         here = live.lease is not None and live.lease.spawner == spawner.name
         return here and started and not live.link.connected and container is None
 
-    async def _runs(self, lease: Lease) -> bool:
-        """Also while its spawner can't say: a lease does not end because somebody else has trouble."""
-        containers = await self._containers(self._spawner(lease))
-        return containers is None or any(
-            container.lease_id == lease.id and container.state is ContainerState.RUNNING
-            for container in containers
-        )
-
-    async def _containers(self, spawner: Spawner) -> list[Container] | None:
-        try:
-            return await spawner.list(self._gateway_id)
-        except Exception:  # noqa: BLE001 (a spawner's trouble is the operator's to see)
-            _log.exception("the spawner %s can't list its containers", spawner.name)
-            return None
-
-    def _spawner(self, lease: Lease) -> Spawner:
-        return self._places.spawners[lease.spawner]
-
     def _write_lease(self, live: LiveSession) -> None:
         lease = live.lease
         assert lease is not None
         work = self._database.write(lambda connection: records.update_lease(connection, lease))
         self._background.spawn(work, f"writing lease {lease.id}")
-
-
-def _make_folders(container: ContainerSpec) -> None:
-    for path in (container.folder, container.cache):
-        path.mkdir(parents=True, exist_ok=True, mode=0o700)
 
 
 def _new_lease(live: LiveSession, grant: Grant) -> Lease:

@@ -196,6 +196,12 @@ def read_leases(connection: Connection, owner: UserId | None = None, *, live: bo
     return [_lease(row) for row in connection.execute(query).mappings()]
 
 
+def leases_of_session(connection: Connection, session_id: SessionId) -> list[LeaseId]:
+    """The newest first."""
+    query = select(leases.c.id).where(leases.c.session_id == session_id).order_by(leases.c.created_at.desc())
+    return [LeaseId(row.id) for row in connection.execute(query)]
+
+
 def owner_of_session(connection: Connection, session_id: SessionId) -> UserId | None:
     owner = connection.execute(select(sessions.c.owner_id).where(sessions.c.id == session_id)).scalar()
     return None if owner is None else UserId(str(owner))

@@ -31,7 +31,7 @@ class SessionJournal(JsonHandler):
             raise BadRequest(f"a journal's positions are whole numbers, not {after!r}")
         self.set_header("Content-Type", "application/vnd.farcell.journal")
         self.set_header("Farcell-Lease", lease_id)
-        reader = JournalReader(self.gateway.keeper.journal_folder(lease_id))
+        reader = JournalReader(self.gateway.keeper.folders.journal(lease_id))
         records_left = reader.read(int(after))
         try:
             while piece := await asyncio.to_thread(_piece, records_left):

@@ -57,4 +57,5 @@ def _name(live: LiveSession, offers: Iterable[Offer]) -> str:
 
 
 def timestamp(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
+    """As Jupyter Server writes it, always with microseconds: some clients read no other form."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

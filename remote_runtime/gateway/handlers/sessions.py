@@ -96,7 +96,7 @@ class SessionLogs(JsonHandler):
         log = (
             ""
             if lease_id is None
-            else await asyncio.to_thread(self.gateway.keeper.log_tail, lease_id, 256 << 10)
+            else await asyncio.to_thread(self.gateway.keeper.folders.log_tail, lease_id, 256 << 10)
         )
         self.write_json({"lease": lease_id, "log": log})
 

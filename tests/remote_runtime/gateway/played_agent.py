@@ -31,7 +31,7 @@ async def lease_of(face: Face, session_id: str) -> LeaseId:
 
 
 async def token_of(house: House, lease_id: LeaseId) -> str:
-    path = house.gateway.keeper.lease_folder(lease_id) / "token"
+    path = house.gateway.keeper.folders.lease(lease_id) / "token"
     await until(lambda: path.exists() and path.read_text().strip())
     return path.read_text().strip()
 

@@ -172,7 +172,7 @@ async def test_a_sessions_log_is_what_its_processes_wrote(open_house):
         session_id = (await ada.session()).json["id"]
         lease_id = await lease_of(ada, session_id)
         await token_of(house, lease_id)
-        log = house.gateway.keeper.lease_folder(lease_id) / "container.log"
+        log = house.gateway.keeper.folders.lease(lease_id) / "container.log"
         await until(lambda: log.stat().st_size > 6)
         answer = (await ada.get(f"{SESSIONS}/{session_id}/logs")).json
         assert answer == {"lease": lease_id, "log": "h\xe9llo\n\ufffd"}
@@ -184,7 +184,7 @@ async def test_of_a_long_log_the_end_is_told(house: House, ada: Face):
     session_id = (await ada.session()).json["id"]
     lease_id = await lease_of(ada, session_id)
     await token_of(house, lease_id)
-    log = house.gateway.keeper.lease_folder(lease_id) / "container.log"
+    log = house.gateway.keeper.folders.lease(lease_id) / "container.log"
     log.write_bytes(b"a" * (300 << 10) + b"the end")
     told = (await ada.get(f"{SESSIONS}/{session_id}/logs")).json["log"]
     assert told.endswith("the end")
@@ -242,5 +242,5 @@ async def test_a_gateways_socket_may_lie_in_a_folder_with_a_long_name(open_house
     long = data_dir / ("d" * 120)
     long.mkdir()
     async with open_house(folder=long) as house:
-        assert house.gateway.keeper.socket.parent.stat().st_mode & 0o777 == 0o700
+        assert house.gateway.keeper.folders.socket.parent.stat().st_mode & 0o777 == 0o700
         assert (await house.nobody.get("/farcell/v1/health")).status == 200

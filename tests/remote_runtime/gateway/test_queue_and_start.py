@@ -270,7 +270,7 @@ async def test_a_container_without_a_lease_is_stopped(house: House, ada: Face, c
         devices=(),
         folder=folder,
         cache=house.folder / "cache",
-        socket=house.gateway.keeper.socket,
+        socket=house.gateway.keeper.folders.socket,
         token="secret",
     )
     await spawner.start(stray)

@@ -18,7 +18,7 @@ DEMO := $(VENV)/.installed-demo
 DEV  := $(VENV)/.installed-dev
 # --reinstall-package: the list of packages and the front end are read when Farcell is installed, not when it is imported
 # --system-certs: as pip does, for networks whose proxy signs for itself
-INSTALL := $(UV) pip install --quiet --system-certs --python $(BIN)/python --reinstall-package farcell --editable
+INSTALL := $(UV) pip install --quiet --compile-bytecode --system-certs --python $(BIN)/python --reinstall-package farcell --editable
 
 .PHONY: demo test check bench soak clean
 

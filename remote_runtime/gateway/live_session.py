@@ -30,6 +30,8 @@ class LiveSession:
     bye: asyncio.Event = field(default_factory=asyncio.Event)
     unsaved: tuple[str, ...] = ()
     ending: bool = False
+    told: SessionState | None = None
+    """The state that listeners were told last."""
     stock: StockClients = field(init=False)
     ready_since: float | None = None
     """When its kernel was ready; monotonic seconds, like `lease_end`."""

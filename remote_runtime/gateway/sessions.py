@@ -38,6 +38,8 @@ from .withdrawals import Withdrawals
 _log = logging.getLogger(__name__)
 
 MAX_KEEP_S = 24 * 3600.0
+TOLD_AFTER_S = 0.1
+RUNNING = (SessionState.IDLE, SessionState.BUSY)
 
 
 class SessionDesk:
@@ -56,6 +58,7 @@ class SessionDesk:
         self._keeper = keeper
         self._events = events
         self._background = background
+        self._untold: set[LiveSession] = set()
         self.withdrawn = Withdrawals(keeper, background)
 
     # --- ask ---
@@ -193,11 +196,24 @@ class SessionDesk:
             )
 
     def changed(self, live: LiveSession) -> None:
-        """Tells listeners; after an end, someone's turn may have come."""
-        view = live.view()
-        self._events.publish(Event("session", live.owner, {**to_json(view), **view.facts()}))
-        if live.over.is_set() or view.state in (SessionState.STOPPED, SessionState.LOST):
+        """Tells listeners; of a session that goes on running only now and then, since each cell changes it.
+
+        After an end, someone's turn may have come.
+        """
+        if live.state not in RUNNING or live.told not in RUNNING:
+            self._tell(live)
+        elif live not in self._untold:
+            self._untold.add(live)
+            asyncio.get_running_loop().call_later(TOLD_AFTER_S, self._tell, live)
+        if live.over.is_set() or live.state in (SessionState.STOPPED, SessionState.LOST):
             self.place()
+
+    def _tell(self, live: LiveSession) -> None:
+        self._untold.discard(live)
+        live.told = live.state
+        if self._events.listeners:
+            view = live.view()
+            self._events.publish(Event("session", live.owner, {**to_json(view), **view.facts()}))
 
     # --- after a restart of the gateway ---
 

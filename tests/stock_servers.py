@@ -95,8 +95,11 @@ def _add_user(folder: Path) -> str:
 
 
 @contextmanager
-def jupyter_server(*arguments: str) -> Iterator[StockServer]:
-    """The real one, with nothing but what it is shipped with; `arguments` are added to its command."""
+def jupyter_server(*arguments: str, module: str = "jupyter_server") -> Iterator[StockServer]:
+    """The real one, with nothing but what it is shipped with; `arguments` are added to its command.
+
+    `module` may be an application on top of it, such as ``jupyterlab``.
+    """
     folder = Path(tempfile.mkdtemp(prefix="farcell-jupyter-"))
     home = {
         "HOME": "",
@@ -110,7 +113,7 @@ def jupyter_server(*arguments: str) -> Iterator[StockServer]:
     command = [
         sys.executable,
         "-m",
-        "jupyter_server",
+        module,
         "--no-browser",
         "--allow-root",
         f"--ServerApp.port={port}",

@@ -160,9 +160,15 @@ def _end(process: subprocess.Popen[Any]) -> None:
 
 
 def _clear(folder: Path) -> None:
-    left = processes_of(folder)
+    left = processes_of(folder) + _containers_of(folder)
     for process in left:
         process.kill()
     psutil.wait_procs(left, timeout=5)
     shutil.rmtree(folder, ignore_errors=True)
     assert not left, f"these processes outlived the gateway: {left}"
+
+
+def _containers_of(folder: Path) -> list[psutil.Process]:
+    """Agents and kernels, which do not inherit the gateway's environment, are told their lease's folder."""
+    running = psutil.process_iter(["cmdline"])
+    return [one for one in running if any(f"{folder}/leases" in word for word in one.info["cmdline"] or ())]

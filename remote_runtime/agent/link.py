@@ -73,6 +73,8 @@ class GatewayLink:
         self._owner = owner
         self._nonce = secrets.token_hex(16)
         self._stream = _new_stream()
+        self._anew = False
+        """The stream is new, and the owner does not know: the connection that began it broke before its welcome."""
         self._socket: WebSocketClientConnection | None = None
         self._full = False
         self._heard = asyncio.Event()
@@ -153,13 +155,13 @@ class GatewayLink:
         What the agent told and may be lost is told again; the kernel's messages are in the journal.
         """
         welcome, resumed = await self._greet(connection)
-        fresh = self._stream.peer_id is None or not resumed
         if not resumed:
-            self._stream = _begun_anew(self._stream)
+            self._stream, self._anew = _begun_anew(self._stream), True
             welcome, resumed = await self._greet(connection)
         if not resumed:
             raise BadFrame("the gateway does not take a new stream")
         self._silence_s = welcome.silence_s
+        fresh, self._anew = self._anew, False
         self._owner.welcomed(welcome, fresh=fresh)
 
     async def _greet(self, connection: WebSocketClientConnection) -> tuple[control.Welcome, bool]:

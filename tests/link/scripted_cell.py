@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
-from farcell.remote_runtime.client.cell import CellRun, Ended, Event, InputRequest, LinkDown
+from farcell.remote_runtime.client.cell import CellRun, Ended, Event, InputRequest, LinkDown, LinkUp
 from farcell.remote_runtime.client.cell import Output as OutputEvent
 
 Shown = tuple[str, str]
@@ -91,6 +91,7 @@ class Told:
     shown: list[Shown] = field(default_factory=list)
     questions: list[str] = field(default_factory=list)
     broken: int = 0
+    is_linked: bool = True
     end: Ended | None = None
 
     def hear(self, event: Event) -> None:
@@ -105,6 +106,9 @@ class Told:
                 self.questions.append(prompt)
             case LinkDown():
                 self.broken += 1
+                self.is_linked = False
+            case LinkUp():
+                self.is_linked = True
             case Ended():
                 self.end = event
 

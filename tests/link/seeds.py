@@ -44,6 +44,7 @@ def run_seed(world: FarWorld, seed: int) -> Outcome:
     random = Random(seed)
     script = script_of(random, world.folder / f"runs-{seed}")
     faults = faults_of(random)
+    follow(world.start("pass"))  # in calm weather, so that the session is there
     began, cuts = time.monotonic(), world.cuts
     told = Told()
     with Weather(world, faults):
@@ -82,7 +83,7 @@ def pieces(shown: list[tuple[str, str]]) -> list[tuple[str, str]]:
 
 def _amiss(script: Script, told: Told) -> str:
     if told.end is None:
-        return "it did not end"
+        return "it did not end, with a link" if told.is_linked else "it did not end, without a link"
     if told.end.error is not None:
         return f"it ended with {told.end.error.message}"
     if told.questions != script.questions:

@@ -57,6 +57,8 @@ class AgentConnect(SocketHandler):
                 f"the agent speaks wire {hello.wire}, this gateway {control.WIRE_VERSION}: update the agent"
             )
         live = await self.gateway.agents.bind(self._lease_id, self._token, hello)
+        if self.closed.is_set():  # meanwhile, and the agent may have said another hello: this one is stale
+            return
         self._live = live
         live.link.take_from(self)
         stream, fresh = live.link.greet(hello.stream)

@@ -48,13 +48,21 @@ def machine_id() -> str:
     try:
         return path.read_text("ascii").strip()
     except FileNotFoundError:
-        make_private(path.parent)
-        try:
-            with path.open("x", encoding="ascii") as file:
-                file.write(uuid.uuid4().hex)
-        except FileExistsError:
-            pass
+        _make_id(path)
         return path.read_text("ascii").strip()
+
+
+def _make_id(path: Path) -> None:
+    """Whole from the beginning, since others may look for it meanwhile; the first one counts."""
+    own = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    write_private(own, uuid.uuid4().hex)
+    try:
+        path.hardlink_to(own)
+    except FileExistsError:
+        pass
+    except OSError:  # a file system without hard links
+        own.replace(path)
+    own.unlink(missing_ok=True)
 
 
 def make_private(folder: Path) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest, HTTPResponse
 from tornado.netutil import DefaultLoopResolver
@@ -58,15 +59,23 @@ class _Resolver(DefaultLoopResolver):
 
 
 class _Pieces:
-    """Hands on what comes of a body, until it is `over`."""
+    """Hands on what comes of a body, until it is `over`; keeps that of a `refusal`."""
 
     def __init__(self, received: Callable[[bytes], None]) -> None:
         self._received = received
+        self._refused = False
+        self.refusal = b""
         self.taken = 0
         self.over = False
 
+    def head(self, line: str) -> None:
+        if line.startswith("HTTP/"):
+            self._refused = line.split()[1:2] != ["200"]
+
     def take(self, piece: bytes) -> None:
-        if not self.over:
+        if self._refused:
+            self.refusal += piece
+        elif not self.over:
             self.taken += 1
             self._received(piece)
 
@@ -75,6 +84,8 @@ class GatewayClient:
     """Belongs to the event loop on which it was made. It raises `FarcellError`, and nothing else."""
 
     def __init__(self, address: Address) -> None:
+        if urlsplit(address.url).scheme not in ("http", "https"):
+            raise BadRequest(f"{address.url!r} is no gateway's address: it begins with http:// or https://")
         self.address = address
         self._resolver = _Resolver()
         self._http = AsyncHTTPClient(
@@ -112,7 +123,10 @@ class GatewayClient:
         fetching = asyncio.ensure_future(
             self._http.fetch(
                 self._request(
-                    self.address.url + path, streaming_callback=pieces.take, request_timeout=STREAM_S
+                    self.address.url + path,
+                    streaming_callback=pieces.take,
+                    header_callback=pieces.head,
+                    request_timeout=STREAM_S,
                 )
             )
         )
@@ -120,7 +134,7 @@ class GatewayClient:
             await self._until_quiet(fetching, pieces, quiet_s or QUIET_PINGS * PING_S)
             await fetching
         except HTTPClientError as error:
-            raise self._told(error) from error
+            raise self._told(error, pieces.refusal) from error
         except OSError as error:
             raise self._unreachable(error) from error
         finally:
@@ -173,12 +187,12 @@ class GatewayClient:
             **arguments,
         )
 
-    def _told(self, error: HTTPClientError) -> FarcellError:
-        """What the gateway said; 599 is tornado's own word for no answer."""
+    def _told(self, error: HTTPClientError, body: bytes = b"") -> FarcellError:
+        """What the gateway said; 599 is tornado's own word for no answer. `body` is that of a stream."""
         if error.response is None or error.code == 599:
             return self._unreachable(error)
         try:
-            value = decode(error.response.body)
+            value = decode(body or error.response.body)
         except BadRequest:
             value = None
         if not isinstance(value, dict):

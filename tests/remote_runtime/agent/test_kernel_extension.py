@@ -1,0 +1,112 @@
+"""What the extension does inside the kernel, in a real IPython shell."""
+
+from __future__ import annotations
+
+import atexit
+from collections.abc import Awaitable, Callable, Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+from traitlets.config import Config
+
+from farcell.remote_runtime.agent.kernel_extension import (
+    VARIABLES_REPLY,
+    VARIABLES_REQUEST,
+    load_ipython_extension,
+    user_variables,
+)
+
+CODE = """
+import math, json as j
+from pathlib import Path
+from math import sqrt
+_private = 1
+x = 1
+text = "x"
+def mine(): pass
+class Net: pass
+net = Net()
+alias = sqrt
+"""
+
+
+@pytest.fixture
+def shell() -> Iterator[InteractiveShell]:
+    made = InteractiveShell(config=Config({"HistoryManager": {"enabled": False}}))
+    yield made
+    atexit.unregister(made.atexit_operations)
+    made.atexit_operations()
+
+
+def variables(shell: InteractiveShell) -> dict[str, str]:
+    found = user_variables(shell.user_ns, shell.user_ns_hidden)
+    return {variable["name"]: variable["type"] for variable in found}
+
+
+def test_a_fresh_shell_has_no_variables(shell):
+    assert variables(shell) == {}
+
+
+def test_what_cells_made_is_named_and_what_they_imported_is_not(shell):
+    shell.run_cell(CODE)
+    assert variables(shell) == {
+        "x": "int",
+        "text": "str",
+        "mine": "function",
+        "Net": "type",
+        "net": "Net",
+    }
+
+
+def test_a_name_of_ipythons_own_counts_when_a_cell_has_taken_it(shell):
+    shell.run_cell("if True:\n    exit = 3")
+    assert variables(shell) == {"exit": "int"}
+
+
+def test_looking_changes_nothing_in_the_namespace(shell):
+    shell.run_cell("x = 1")
+    before = set(shell.user_ns)
+    variables(shell)
+    assert set(shell.user_ns) == before
+
+
+class Kernel:
+    """As much of ipykernel as the extension touches."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, dict[str, Any]]] = []
+        self.counts: list[int] = []
+        self.shell = SimpleNamespace(kernel=self, user_ns={"x": 1}, user_ns_hidden={}, execution_count=1)
+        self.session = SimpleNamespace(send=self._send)
+        self.shell_handlers: dict[str, Callable[..., Awaitable[None]]] = {"execute_request": self._execute}
+        load_ipython_extension(self.shell)
+
+    def _send(
+        self, _stream: object, msg_type: str, content: dict[str, Any], *_: object, **__: object
+    ) -> None:
+        self.sent.append((msg_type, content))
+
+    async def _execute(self, *_: object) -> None:
+        self.counts.append(self.shell.execution_count)
+
+
+async def test_variables_are_answered_on_the_shell_channel():
+    kernel = Kernel()
+    await kernel.shell_handlers[VARIABLES_REQUEST](None, None, {})
+    assert kernel.sent == [(VARIABLES_REPLY, {"status": "ok", "variables": [{"name": "x", "type": "int"}]})]
+
+
+@pytest.mark.parametrize(
+    ("metadata", "count"),
+    [({"farcell": {"number": 41}}, 41), ({"farcell": {"number": None}}, 1), ({"farcell": None}, 1), ({}, 1)],
+)
+async def test_a_cell_runs_under_its_notebooks_number_if_it_has_one(metadata, count):
+    kernel = Kernel()
+    await kernel.shell_handlers["execute_request"](None, None, {"metadata": metadata})
+    assert kernel.counts == [count]
+
+
+def test_without_a_kernel_nothing_is_loaded():
+    load_ipython_extension(SimpleNamespace(kernel=None))

@@ -8,7 +8,6 @@ from typing import Any
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magic import Magics, cell_magic, line_magic, magics_class
 
-from farcell.remote_runtime.api import SessionState
 from farcell.remote_runtime.client.endings import format_duration
 from farcell.remote_runtime.errors import BadRequest
 
@@ -99,7 +98,7 @@ class FarcellMagics(Magics):
 
     def _attach(self, command: Command) -> Text:
         session = self._sessions.attach(_only(command))
-        ended = "; it has ended, the next far cell starts it anew" if not _is_live(session.state) else ""
+        ended = "; it has ended, the next far cell starts it anew" if session.state.is_over else ""
         return Text(f"%%gpu now means session {session.name} on {session.label}{ended}")
 
     def _restart(self, command: Command) -> Text:
@@ -110,7 +109,7 @@ class FarcellMagics(Magics):
     def _stop(self, command: Command) -> Text:
         name = _only(command)
         if name == "--all":
-            sessions = [one for one in self._sessions.client.sessions() if _is_live(one.state)]
+            sessions = [one for one in self._sessions.client.sessions() if not one.state.is_over]
         else:
             sessions = [self._sessions.find(name)]
         ended = [self._sessions.client.stop(session.id) for session in sessions]
@@ -136,7 +135,3 @@ def _only(command: Command) -> str | None:
     if len(command.operands) > 1:
         raise BadRequest(f"%gpu {command.verb} takes one name at most, not {' '.join(command.operands)}")
     return command.operands[0] if command.operands else None
-
-
-def _is_live(state: SessionState) -> bool:
-    return state not in (SessionState.STOPPED, SessionState.LOST)

@@ -14,7 +14,6 @@ from farcell.remote_runtime.api import (
     SessionId,
     SessionSettings,
     SessionSpec,
-    SessionState,
     default_table,
 )
 from farcell.remote_runtime.client.blocking import Client
@@ -27,8 +26,6 @@ from .far_cell import FarCell, tell_missed
 from .notebook import Notebook
 from .sentences import ended_line, idle_line
 from .stray import StrayOutput
-
-_OVER = (SessionState.STOPPED, SessionState.LOST)
 
 
 class NotebookSessions:
@@ -76,7 +73,7 @@ class NotebookSessions:
         session = self.find(name)
         spec = SessionSpec(session.key, session.request, session.settings)
         self._remember(spec)
-        if session.state in _OVER:
+        if session.state.is_over:
             if missed := self.client.missed(session):
                 tell_missed(self._shell, missed)
             return session
@@ -159,7 +156,7 @@ class NotebookSessions:
         line = self._lines.get(session.id)
         if line is None:
             return
-        if session.state in _OVER:
+        if session.state.is_over:
             line.rewrite(ended_line(session))
             del self._lines[session.id]
         elif warning := idle_line(session):

@@ -36,6 +36,11 @@ class SessionState(Enum):
     def has_container(self) -> bool:
         return self in (SessionState.STARTING, SessionState.IDLE, SessionState.BUSY, SessionState.STOPPING)
 
+    @property
+    def is_over(self) -> bool:
+        """No container runs or is waited for."""
+        return self in (SessionState.STOPPED, SessionState.LOST)
+
 
 @dataclass(frozen=True, slots=True)
 class SessionKey:

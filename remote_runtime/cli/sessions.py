@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from traitlets import Bool
 
-from ..api import Session, SessionState, from_json
+from ..api import Session, from_json
 from ..errors import BadRequest, Forbidden
 from .command import DEBUG_FLAG, Command, console, notices
 from .tables import sessions_table, show
@@ -85,7 +85,7 @@ class ShowLog(Command):
 
 def live(sessions: Iterable[Session]) -> list[Session]:
     """Those that wait for a container, or have one."""
-    return [one for one in sessions if one.state not in (SessionState.STOPPED, SessionState.LOST)]
+    return [one for one in sessions if not one.state.is_over]
 
 
 def told(session: Session) -> str:

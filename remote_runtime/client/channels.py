@@ -24,7 +24,6 @@ from .inbox import CellInbox, Finished, Stray
 _log = logging.getLogger(__name__)
 
 _FIRST_DELAY_S, _LAST_DELAY_S = 0.05, 2.0
-_ENDED = (SessionState.STOPPED, SessionState.LOST)
 
 
 class Way(Protocol):
@@ -172,7 +171,7 @@ class Channels:
         session = await self._way.session(self.session.id)
         if self.lease_id is None:
             self.session = session
-        if session.state in _ENDED or self._lease_of(session) != self.lease_id:
+        if session.state.is_over or self._lease_of(session) != self.lease_id:
             await self._catch_up()
             return False
         connection = await self._way.connect(session.id)

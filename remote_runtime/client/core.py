@@ -31,7 +31,7 @@ from .channels import Channels
 from .endings import lease_ended, link_lost, started_anew
 from .inbox import Stray
 from .streams import EventParser
-from .user_gateway import ENDED, UserGateway
+from .user_gateway import UserGateway
 
 _log = logging.getLogger(__name__)
 
@@ -211,7 +211,7 @@ class Core:
         channels.session = session
         return (
             lease_ended(session, begun=cell.begun)
-            if session.state in ENDED
+            if session.state.is_over
             else link_lost(session, begun=cell.begun)
         )
 

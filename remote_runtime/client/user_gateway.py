@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from tornado.websocket import WebSocketClientConnection
 
-from ..api import Bill, LeaseId, Offer, Session, SessionSpec, SessionState, from_json, to_json
+from ..api import Bill, LeaseId, Offer, Session, SessionSpec, from_json, to_json
 from ..errors import GatewayUnreachable, Unauthorized
 from ..journal import Record
 from .gateway_client import GatewayClient
@@ -17,7 +17,6 @@ from .locate import connect
 from .streams import RecordParser
 
 SUBPROTOCOL = "farcell.client.v1"
-ENDED = (SessionState.STOPPED, SessionState.LOST)
 
 
 class UserGateway:
@@ -107,7 +106,7 @@ class UserGateway:
         ended = [
             self._gateway.delete_json(f"/farcell/v1/sessions/{quote(session.id)}")
             for session in sessions
-            if session.state not in ENDED and chosen(session)
+            if not session.state.is_over and chosen(session)
         ]
         await asyncio.gather(*ended)
 

@@ -205,7 +205,7 @@ class SessionDesk:
         elif live not in self._untold:
             self._untold.add(live)
             asyncio.get_running_loop().call_later(TOLD_AFTER_S, self._tell, live)
-        if live.over.is_set() or live.state in (SessionState.STOPPED, SessionState.LOST):
+        if live.over.is_set() or live.state.is_over:
             self.place()
 
     def _tell(self, live: LiveSession) -> None:

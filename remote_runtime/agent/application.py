@@ -8,9 +8,7 @@ import logging
 import os
 import platform
 import signal
-import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
@@ -224,16 +222,8 @@ def _end_reason(reason: str) -> EndReason:
 
 def _restarting(why: str) -> KernelMessage:
     """An IOPub status in the kernel's place, as jupyter_server sends one; `detail` is for our own client."""
-    header = {
-        "msg_id": f"farcell-restarting-{time.monotonic_ns()}",
-        "msg_type": "status",
-        "session": "farcell",
-        "username": "farcell",
-        "date": datetime.now(UTC).isoformat(),
-        "version": "5.3",
-    }
     content = {"execution_state": "restarting", "farcell": {"detail": why}}
-    return messages.encode("iopub", header, content=content)
+    return messages.encode("iopub", messages.new_header("status", "farcell"), content=content)
 
 
 def run(folder: LeaseFolder, process: KernelProcess) -> int:

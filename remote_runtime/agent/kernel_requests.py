@@ -6,9 +6,9 @@ import asyncio
 import json
 import secrets
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any
 
+from ..wire import messages
 from ..wire.messages import KernelMessage
 from .kernel_extension import VARIABLES_REQUEST
 
@@ -73,12 +73,4 @@ class KernelRequests:
 
 
 def _request(msg_id: str, msg_type: str) -> KernelMessage:
-    header = {
-        "msg_id": msg_id,
-        "msg_type": msg_type,
-        "session": SESSION,
-        "username": "farcell",
-        "date": datetime.now(UTC).isoformat(),
-        "version": "5.3",
-    }
-    return KernelMessage("shell", json.dumps(header).encode(), b"{}", b"{}", b"{}", ())
+    return messages.encode("shell", messages.new_header(msg_type, SESSION) | {"msg_id": msg_id})

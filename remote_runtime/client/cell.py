@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import queue
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from ..api import Session
 from ..errors import FarcellError
+from ..wire import messages
 from ..wire.messages import KernelMessage, encode
 from .away import Missed
 from .output import Output
@@ -48,14 +47,7 @@ class CellSource:
 
 def new_header(session: str | None = None, msg_type: str = "execute_request") -> dict[str, Any]:
     """A header for a message that no front end has sent."""
-    return {
-        "msg_id": secrets.token_hex(16),
-        "msg_type": msg_type,
-        "session": session or secrets.token_hex(8),
-        "username": "farcell",
-        "date": datetime.now(UTC).isoformat(),
-        "version": "5.3",
-    }
+    return messages.new_header(msg_type, session)
 
 
 # --- events, in the order in which they happened ---

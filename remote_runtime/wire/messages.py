@@ -11,9 +11,11 @@ what this module adds is that every byte belongs to one part, so that nothing hi
 
 from __future__ import annotations
 
+import secrets
 import struct
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import accumulate, pairwise
 from typing import Any, Final, TypeAlias
 
@@ -61,6 +63,18 @@ def encode(
     """A message from decoded parts; times in them become ISO 8601 texts."""
     head, parent, meta, body = (_JSON(part or {}) for part in (header, parent_header, metadata, content))
     return KernelMessage(channel, head, parent, meta, body, tuple(buffers))
+
+
+def new_header(msg_type: str, session: str | None = None) -> dict[str, Any]:
+    """The header of a message of Farcell's own; without a session, in one of its own."""
+    return {
+        "msg_id": secrets.token_hex(16),
+        "msg_type": msg_type,
+        "session": session or secrets.token_hex(8),
+        "username": "farcell",
+        "date": datetime.now(UTC).isoformat(),
+        "version": "5.3",
+    }
 
 
 def header_of(message: KernelMessage) -> dict[str, Any]:

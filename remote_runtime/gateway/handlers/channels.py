@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import uuid
-from datetime import UTC, datetime
 from functools import partial
 from typing import Final
 
@@ -128,13 +126,5 @@ class Channels(SocketHandler):
 
 def _dead(detail: str) -> bytes:
     """The message by which Jupyter Server tells that a kernel is gone for good."""
-    header = {
-        "msg_id": str(uuid.uuid4()),
-        "msg_type": "status",
-        "session": "farcell",
-        "username": "farcell",
-        "date": datetime.now(UTC).isoformat(),
-        "version": "5.3",
-    }
     content = {"execution_state": "dead", "farcell": {"detail": detail}}
-    return messages.pack(messages.encode("iopub", header, content=content))
+    return messages.pack(messages.encode("iopub", messages.new_header("status", "farcell"), content=content))

@@ -7,6 +7,7 @@ import secrets
 from collections import deque
 from typing import Any, Protocol
 
+from ..errors import BadFrame
 from ..wire import Message, Priority, Stream
 
 QUEUE_BYTES = 64 << 20
@@ -39,14 +40,23 @@ class AgentLink:
         return self._socket is not None
 
     def greet(self, peer: dict[str, Any]) -> tuple[dict[str, Any], bool]:
-        """Takes the agent's hello; returns this side's, and whether nothing of the agent's is remembered."""
+        """Takes the agent's hello; returns this side's, and whether nothing of the agent's is remembered.
+
+        Raises `BadFrame` for a stale one: to begin anew then would lose what waits for the agent.
+        """
         self.disconnect()
         fresh = self._stream.peer_id is None
         if not self._stream.resume(peer):
+            if self._is_stale(peer):
+                raise BadFrame("this hello is older than what its agent has said since")
             fresh = True
             self._stream = Stream(secrets.token_hex(8))
             self._stream.resume(peer)
         return self._stream.hello(), fresh
+
+    def _is_stale(self, peer: dict[str, Any]) -> bool:
+        """Of the stream that is known, and yet it does not fit: a later connection's hello was faster."""
+        return peer.get("stream") == self._stream.peer_id and peer.get("peer") in (None, self._stream.id)
 
     def connect(self, socket: Socket) -> None:
         self._socket = socket

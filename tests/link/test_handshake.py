@@ -8,8 +8,11 @@ import pytest
 from tornado.websocket import WebSocketClosedError
 
 from farcell.remote_runtime.agent.link import GatewayLink
+from farcell.remote_runtime.errors import BadFrame
 from farcell.remote_runtime.gateway.agent_link import AgentLink
-from farcell.remote_runtime.wire import Message, control
+from farcell.remote_runtime.wire import Kind, Message, Stream, control
+
+MESSAGE = Message(Kind.KERNEL, 1, b"an answer")
 
 
 class Owner:
@@ -92,3 +95,20 @@ async def test_a_restarted_gateway_is_fresh_also_after_a_greeting_that_broke(
     await greet(link, PlayedConnection(restarted))
     await greet(link, PlayedConnection(restarted))
     assert owner.welcomes == [False, True, False]
+
+
+async def test_a_stale_hello_is_refused_and_what_waits_for_the_agent_stays():
+    gateway, agent = AgentLink(), Stream("agent")
+    stream, _ = gateway.greet(agent.hello())
+    agent.resume(stream)
+    stale = agent.hello()
+    gateway.send(MESSAGE)
+    agent.receive(gateway._stream.next_frame() or b"")
+    agent.disconnected()
+    agent.resume(gateway.greet(agent.hello())[0])
+    gateway.send(MESSAGE)
+    with pytest.raises(BadFrame):
+        gateway.greet(stale)
+    agent.disconnected()
+    agent.resume(gateway.greet(agent.hello())[0])
+    assert agent.receive(gateway._stream.next_frame() or b"") == MESSAGE

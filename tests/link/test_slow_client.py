@@ -16,7 +16,7 @@ from scripted_cell import follow
 from farcell.remote_runtime.client.blocking import Client
 
 CLIENT = Path(__file__).with_name("client_program.py")
-SHOWN, SIZE = 400, 500_000
+SHOWN, SIZE = 250, 500_000
 MAX_GROWTH_BYTES = 250 << 20
 """The 64 MiB that may wait for a client, a few copies on the way, and what an allocator keeps."""
 

@@ -60,6 +60,11 @@ class _Head(msgspec.Struct):
     msg_type: str = ""
 
 
+class _State(msgspec.Struct):
+    execution_state: str = ""
+
+
+_state_of = msgspec.json.Decoder(_State).decode
 _head_of = msgspec.json.Decoder(_Head).decode
 _stream_of = msgspec.json.Decoder(StreamText).decode
 _UNREADABLE = (BadRequest, msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -86,6 +91,17 @@ def reply_to(body: Bytes) -> str | None:
         return _head_of(message.parent_header).msg_id
     except _UNREADABLE:
         return None
+
+
+def ended_by(body: Bytes) -> str | None:
+    """The request whose reply or idle status a message is; None for every other message."""
+    try:
+        message = messages.unpack(body)
+        head, parent = _head_of(message.header), _head_of(message.parent_header)
+        idle = head.msg_type == "status" and _state_of(message.content).execution_state == "idle"
+    except _UNREADABLE:
+        return None
+    return parent.msg_id if idle or head.msg_type == "execute_reply" else None
 
 
 def cell_of(body: Bytes) -> str:

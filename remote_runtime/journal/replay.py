@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from ..errors import BadFrame
 from ..wire import messages
-from .entries import cell_of
+from .entries import cell_of, ended_by
 from .format import Bytes, Kind, Record
 from .left_out import note_messages
 
@@ -25,17 +25,18 @@ class Replayed(NamedTuple):
 def replay(records: Iterable[Record], after: int = 0, clients: Collection[int] = ()) -> Iterator[Replayed]:
     """What was for everyone and for these client numbers, in order; notes as messages that say what is missing.
 
-    A question for input comes last, and only if nothing came after it from its cell: it has been answered otherwise.
+    A question for input comes last, and only if its cell has neither asked another nor ended since. Output after it
+    tells nothing: questions come over a socket of their own, and may be here before what was printed before them.
     Several messages may have one position.
     """
     wanted = {EVERYONE, *clients}
-    questions: dict[str, Replayed] = {}
+    questions: dict[str | None, Replayed] = {}
     for record in records:
         if record.position <= after or record.client not in wanted:
             continue
         for found in _messages(record):
             if questions:
-                questions.pop(cell_of(found.message), None)
+                questions.pop(ended_by(found.message), None)
             if _is_question(found.message):
                 questions[cell_of(found.message)] = found
             else:

@@ -34,9 +34,14 @@ def test_a_question_that_waits_comes_last():
     assert positions(replay(records)) == [1, 3, 2]
 
 
-def test_a_question_after_which_its_cell_went_on_is_not_asked_again():
-    records = numbered([question("a"), stream("a", "x"), question("a"), status("a", "idle"), question("b")])
+def test_a_question_of_a_cell_that_has_ended_is_not_asked_again():
+    records = numbered([question("a"), status("a", "idle"), question("b"), reply("b"), question("c")])
     assert positions(replay(records)) == [2, 4, 5]
+
+
+def test_a_question_is_asked_though_output_of_its_cell_came_after_it():
+    records = numbered([question("a"), status("a", "busy"), stream("a", "printed before it")])
+    assert positions(replay(records)) == [2, 3, 1]
 
 
 def test_the_second_question_of_a_cell_takes_the_place_of_the_first():

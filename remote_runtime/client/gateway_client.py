@@ -175,6 +175,8 @@ class GatewayClient:
                 f"the gateway {self.address.url} does not speak {subprotocol}: update it, or this Farcell"
             )
         connection.protocol.set_nodelay(True)  # type: ignore[union-attr]
+        # tornado's own bound, 100 MB, would break the connection at every larger message
+        connection.protocol.stream.max_buffer_size = 2 * MAX_MESSAGE_BYTES  # type: ignore[union-attr]
         return connection
 
     def _request(self, url: str, **arguments: Any) -> HTTPRequest:

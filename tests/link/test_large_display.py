@@ -26,7 +26,7 @@ def test_an_interrupt_overtakes_a_display_of_200_mb_which_comes_whole():
 def interrupt_a_display(own_world: FarWorld) -> None:
     shown, stopped = own_world.folder / "shown", own_world.folder / "stopped"
     follow(own_world.start("from IPython.display import display\nimport time"))
-    own_world.clients.rate_bytes_per_s = own_world.agents.rate_bytes_per_s = RATE_BYTES_PER_S
+    own_world.clients.rate_bytes_per_s = RATE_BYTES_PER_S
     run = own_world.start(f"""
 display({{'text/plain': 'x' * {SIZE}}}, raw=True)
 open({str(shown)!r}, 'w').close()
@@ -42,6 +42,7 @@ print('stopped', flush=True)
     told = follow(run)
     assert told.end is not None
     assert told.end.error is None
+    assert told.broken == 0
     assert [(kind, len(text)) for kind, text in told.shown] == [
         ("display_data", SIZE),
         ("stream", len("stopped\n")),

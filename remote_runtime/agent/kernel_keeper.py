@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Callable
 from typing import Protocol
 
@@ -18,6 +19,8 @@ PENDING_BYTES = 64 << 20
 """What clients may send before the kernel answers; more is refused."""
 RESTARTED = "restarted"
 _POLL_S = 0.2
+EARLY_DEATH_S = 5.0
+LONGEST_DELAY_S = 2.0
 
 
 class KernelEvents(Protocol):
@@ -112,13 +115,17 @@ class KernelKeeper:
     # --- its life ---
 
     async def run(self) -> None:
-        """One kernel after the other, until cancelled."""
+        """One kernel after the other, until cancelled; slower when they die as soon as they are there."""
+        delay_s = 0.0
         while True:
+            started = time.monotonic()
             async with asyncio.TaskGroup() as tasks:
                 readiness = tasks.create_task(self._announce())
                 why = await self._end()
                 readiness.cancel()
-            await self._replace(why)
+            early = why != RESTARTED and time.monotonic() - started < EARLY_DEATH_S
+            delay_s = min(max(2 * delay_s, 0.5), LONGEST_DELAY_S) if early else 0.0
+            await self._replace(why, delay_s)
 
     def _open(self) -> None:
         self._channels = KernelChannels(self._process.connection, self._received)
@@ -143,11 +150,12 @@ class KernelKeeper:
                     return RESTARTED
         return describe_exit(code)
 
-    async def _replace(self, why: str) -> None:
+    async def _replace(self, why: str, delay_s: float) -> None:
         self._restart_wanted.clear()
         self.answers = False
         self._pending.clear()  # whoever sent it hears that this kernel is gone
         self._events.kernel_replaced(why)
+        await asyncio.sleep(delay_s)
         self._channels.close()
         await asyncio.to_thread(self._process.kill)
         self._process.start()

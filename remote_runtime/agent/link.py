@@ -27,6 +27,8 @@ _log = logging.getLogger(__name__)
 
 _FINAL_REFUSALS = frozenset({401, 403, 404, 409, 410, 426})
 """Answers to `Hello` that dialling again won't change: the lease is over, or its token is bound to another agent."""
+POLICY_VIOLATION = 1008
+"""How the gateway closes on a hello that it will not take: the token is bound to another agent, or the wire too old."""
 ACKNOWLEDGE_EVERY_S = 1.0
 _FIRST_DELAY_S, _LAST_DELAY_S = 0.05, 0.5
 
@@ -169,6 +171,8 @@ class GatewayLink:
         await connection.write_message(control.encode(hello).decode())
         async with asyncio.timeout(10):
             answer = await connection.read_message()
+        if connection.close_code == POLICY_VIOLATION:
+            raise Refused(f"the gateway refused this agent: {connection.close_reason}")
         if not isinstance(answer, str):
             raise WebSocketClosedError(
                 f"closed before a welcome: {connection.close_code} {connection.close_reason}"

@@ -233,7 +233,10 @@ class Core:
         attached = self._attached.get(session.key)
         if attached is not None and attached.channels.session.id == session.id:
             attached.channels.session = session
-            self._changed(session)
+            try:
+                self._changed(session)
+            except Exception:  # noqa: BLE001 (whoever listens must not end the listening)
+                _log.exception("a change of session %s could not be shown", session.id)
 
     async def close(self) -> None:
         if self._following is not None:

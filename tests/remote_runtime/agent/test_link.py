@@ -24,7 +24,7 @@ class PlayedGateway:
 
     def __init__(self, socket: Path) -> None:
         self.refusal: int | None = None
-        self.says_nothing = False
+        self.closes_with: int | None = None
         self.dialled: list[str] = []
         self.hellos: list[control.Hello] = []
         self.received: list[Message] = []
@@ -82,8 +82,8 @@ class Face(WebSocketHandler):
         hello = control.decode_from_agent(text)
         assert isinstance(hello, control.Hello)
         self.gateway.hellos.append(hello)
-        if self.gateway.says_nothing:
-            self.close(1008, "no")
+        if self.gateway.closes_with is not None:
+            self.close(self.gateway.closes_with, "no")
             return
         stream = self.gateway.stream
         stream.disconnected()
@@ -222,11 +222,18 @@ async def test_a_gateway_that_was_restarted_is_told_again_what_the_agent_told_an
 
 
 async def test_a_gateway_that_closes_before_its_welcome_is_dialled_again(world):
-    world.gateway.says_nothing = True
+    world.gateway.closes_with = 1001
     async with world.running():
         await until(lambda: len(world.gateway.hellos) > 1)
-        world.gateway.says_nothing = False
+        world.gateway.closes_with = None
         await until(lambda: world.link.connected)
+
+
+async def test_a_gateway_that_will_not_take_its_hello_is_not_dialled_again(world):
+    world.gateway.closes_with = 1008
+    with pytest.raises(Refused, match="no"):
+        await world.link.run()
+    assert len(world.gateway.hellos) == 1
 
 
 async def test_garbage_breaks_the_link_and_it_is_made_again(world):

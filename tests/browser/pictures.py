@@ -23,7 +23,9 @@ IMAGES = ROOT / "docs" / "images"
 WAIT_MS = 120_000
 SIZE = {"width": 1280, "height": 860}
 SETTINGS = {
-    "apputils-extension": {"notification.jupyterlab-settings": '{"fetchNews": "false", "checkForUpdates": false}'}
+    "apputils-extension": {
+        "notification.jupyterlab-settings": '{"fetchNews": "false", "checkForUpdates": false}'
+    }
 }
 
 

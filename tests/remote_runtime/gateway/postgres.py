@@ -12,14 +12,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-DEBIANS = "/usr/lib/postgresql"
+FROM_DEBIAN = "/usr/lib/postgresql"
 UNPRIVILEGED = "postgres"
 """The server refuses to run as root; this is the user that Debian's package makes."""
 
 
 def programs() -> Path | None:
     """The folder of the newest version's programs; Debian keeps it off PATH."""
-    found = sorted(Path(DEBIANS).glob("*/bin/initdb"), key=lambda path: int(path.parent.parent.name))
+    found = sorted(Path(FROM_DEBIAN).glob("*/bin/initdb"), key=lambda path: int(path.parent.parent.name))
     on_path = shutil.which("initdb")
     return found[-1].parent if found else Path(on_path).parent if on_path else None
 

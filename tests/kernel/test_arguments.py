@@ -98,5 +98,5 @@ def test_a_verb_has_its_operands():
 
 
 def test_an_unknown_verb_is_told_the_verbs():
-    with pytest.raises(BadRequest, match="there is no '%gpu stpo'; there are: status, stop"):
-        parse_command("stpo", ["status", "stop"])
+    with pytest.raises(BadRequest, match="there is no '%gpu halt'; there are: status, stop"):
+        parse_command("halt", ["status", "stop"])

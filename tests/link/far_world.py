@@ -96,6 +96,7 @@ class OwnWorld(World):
     def end_gateway(self) -> None:
         self.client.sessions()  # starts one, where the last was killed
         self.client.stop_all(lambda _: True)
+        self.client.close()  # it would start another
         gateway = self.gateway
         gateway.terminate()
         gateway.wait(DEADLINE_S)

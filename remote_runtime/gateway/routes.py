@@ -41,6 +41,7 @@ def make_application(gateway: Gateway) -> Application:
         (rf"/farcell/v1/sessions/{_ID}/logs", sessions.SessionLogs),
         (rf"/farcell/v1/sessions/{_ID}/journal", journal.SessionJournal),
         (r"/farcell/v1/leases", sessions.Leases),
+        (rf"/farcell/v1/logs/{_ID}", sessions.Logs),
         (r"/farcell/v1/bill", sessions.Bill),
         (r"/farcell/v1/events", sessions.Events),
         (rf"/farcell/v1/agents/{_ID}/connect", agents.AgentConnect),

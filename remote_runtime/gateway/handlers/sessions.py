@@ -7,13 +7,14 @@ from typing import Any
 
 from tornado.iostream import StreamClosedError
 
-from ...api import Session, SessionKey, SessionSpec, from_json, to_json
+from ...api import LeaseId, Session, SessionKey, SessionSpec, from_json, to_json
 from ...api.json_form import encode
-from ...errors import BadRequest
+from ...errors import BadRequest, NotFound
 from .. import book, records
 from ..events import Event
 from .base import JsonHandler
 
+MAX_LOG_BYTES = 256 << 10
 HEARTBEAT_S = 15.0
 """A comment line in the event stream, so that both ends notice a dead connection."""
 
@@ -87,18 +88,28 @@ class ShownSession(JsonHandler):
         self.write_json({})
 
 
-class SessionLogs(JsonHandler):
-    """``GET /farcell/v1/sessions/{id}/logs``: the end of what the newest lease's processes wrote."""
+class Logs(JsonHandler):
+    """``GET /farcell/v1/logs/{lease}``: the end of what a lease's processes wrote, also when it has ended."""
+
+    async def get(self, asked: str) -> None:
+        lease_id = LeaseId(asked)
+        lease = await self.gateway.database.read(lambda connection: records.read_lease(connection, lease_id))
+        if lease is None:
+            raise NotFound(f"there is no lease {asked}")
+        await self.gateway.desk.find(self.user, lease.session_id)
+        self.write_json({"lease": lease_id, "log": await self.log(lease_id)})
+
+    async def log(self, lease_id: LeaseId) -> str:
+        return await asyncio.to_thread(self.gateway.keeper.folders.log_tail, lease_id, MAX_LOG_BYTES)
+
+
+class SessionLogs(Logs):
+    """``GET /farcell/v1/sessions/{id}/logs``: the same of a session's newest lease."""
 
     async def get(self, session_id: str) -> None:
         session = await self.gateway.desk.find(self.user, session_id)
         lease_id = session.lease_id
-        log = (
-            ""
-            if lease_id is None
-            else await asyncio.to_thread(self.gateway.keeper.folders.log_tail, lease_id, 256 << 10)
-        )
-        self.write_json({"lease": lease_id, "log": log})
+        self.write_json({"lease": lease_id, "log": await self.log(lease_id) if lease_id else ""})
 
 
 class Leases(JsonHandler):

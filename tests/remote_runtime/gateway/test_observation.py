@@ -173,11 +173,15 @@ async def test_a_sessions_log_is_what_its_processes_wrote(open_house):
         lease_id = await lease_of(ada, session_id)
         await token_of(house, lease_id)
         log = house.gateway.keeper.folders.lease(lease_id) / "container.log"
-        await until(lambda: log.stat().st_size > 6)
+        await until(lambda: log.exists() and log.stat().st_size == 8)
         answer = (await ada.get(f"{SESSIONS}/{session_id}/logs")).json
         assert answer == {"lease": lease_id, "log": "h\xe9llo\n\ufffd"}
         await ada.delete(f"{SESSIONS}/{session_id}")
         assert (await ada.get(f"{SESSIONS}/{session_id}/logs")).json == answer, "also when it has ended"
+        assert (await ada.get(f"/farcell/v1/logs/{lease_id}")).json == answer
+        eve = await house.user("eve")
+        for path in (f"/farcell/v1/logs/{lease_id}", "/farcell/v1/logs/none"):
+            assert (await eve.get(path)).status == 404
 
 
 async def test_of_a_long_log_the_end_is_told(house: House, ada: Face):

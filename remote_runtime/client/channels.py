@@ -23,6 +23,8 @@ from .inbox import CellInbox, Finished, Stray
 
 _log = logging.getLogger(__name__)
 
+REFUSED_WITH = (1007, 1009)
+"""How the gateway closes on a message that it will never take; sent again, it would be closed on again."""
 _FIRST_DELAY_S, _LAST_DELAY_S = 0.05, 2.0
 
 
@@ -142,6 +144,8 @@ class Channels:
         except (FarcellError, WebSocketClosedError) as error:
             _log.warning("session %s: the link broke: %s", self.session.id, error)
         finally:
+            if connection.close_code in REFUSED_WITH:
+                self._inbox.refused(connection.close_reason or "it is too large")
             connection.close()
 
     async def _received(self, live: numbered.Numbered) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..api import Session
+from ..errors import BadRequest
 from ..wire.messages import KernelMessage, decode, header_of
 from .away import SHOWN_TYPES
 from .cell import Began, CellRun, InputRequest, LinkDown, LinkUp
@@ -100,6 +101,11 @@ class CellInbox:
     def accepted(self, execute_id: str) -> None:
         if execute_id in self._cells:
             self._cells[execute_id].accepted = True
+
+    def refused(self, reason: str) -> None:
+        """The gateway takes none of what has not arrived yet."""
+        for waiting in self._unaccepted():
+            waiting.end.set_exception(BadRequest(f"the gateway does not take this cell: {reason}"))
 
     def link_changed(self, *, up: bool) -> None:
         for waiting in self._cells.values():

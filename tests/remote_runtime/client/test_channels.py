@@ -28,7 +28,7 @@ from farcell.remote_runtime.client.cell import Began, InputRequest, LinkDown, Li
 from farcell.remote_runtime.client.channels import Channels
 from farcell.remote_runtime.client.inbox import Finished
 from farcell.remote_runtime.client.output import Output
-from farcell.remote_runtime.errors import GatewayUnreachable, OutcomeUnknown, SessionNotFound
+from farcell.remote_runtime.errors import BadRequest, GatewayUnreachable, OutcomeUnknown, SessionNotFound
 from farcell.remote_runtime.journal import Record
 from farcell.remote_runtime.wire import messages, numbered
 from farcell.remote_runtime.wire.messages import KernelMessage
@@ -41,6 +41,8 @@ class PlayedConnection:
     def __init__(self) -> None:
         self.sent: list[KernelMessage] = []
         self.closed = False
+        self.close_code: int | None = None
+        self.close_reason: str | None = None
         self._incoming: asyncio.Queue[bytes | str | None] = asyncio.Queue()
 
     async def read_message(self) -> bytes | str | None:
@@ -322,6 +324,16 @@ async def test_a_cell_of_which_nothing_was_heard_is_sent_again(world):
         await world.break_link()
         assert world.connection.requested() == ["a"]
         await world.finish("a", end, 1)
+
+
+@pytest.mark.parametrize("code", [1007, 1009])
+async def test_a_cell_that_the_gateway_will_not_take_is_not_sent_again(world, code):
+    async with world.running() as (_cell, end):
+        world.connection.close_code, world.connection.close_reason = code, "too much"
+        world.connection.close()
+        with pytest.raises(BadRequest, match="the gateway does not take this cell: too much"):
+            await world.result(end)
+    assert sum(len(connection.sent) for connection in world.way.connections) == 1
 
 
 async def test_a_cell_that_was_heard_of_is_not_sent_again(world):

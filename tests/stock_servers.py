@@ -85,7 +85,7 @@ def farcell_gateway(simulate: str = "H100:8,T4:1", **options: Any) -> Iterator[S
 
 
 def _add_user(folder: Path) -> str:
-    database = Database.in_file(folder / "gateway.sqlite")
+    database = Database.of_gateway(folder)
     database.migrate()
     token = users.new_token()
     database.write_now(lambda connection: users.add_user(connection, "ada", users.Role.USER))

@@ -33,10 +33,6 @@ class SessionState(Enum):
     LOST = "lost"
 
     @property
-    def has_container(self) -> bool:
-        return self in (SessionState.STARTING, SessionState.IDLE, SessionState.BUSY, SessionState.STOPPING)
-
-    @property
     def is_over(self) -> bool:
         """No container runs or is waited for."""
         return self in (SessionState.STOPPED, SessionState.LOST)

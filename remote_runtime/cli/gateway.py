@@ -117,7 +117,7 @@ class Gateway(Configurable):
 
         config.make_private(self.path)
         try:
-            database = Database(self.database_url or f"sqlite:///{self.path / 'gateway.sqlite'}")
+            database = Database.of_gateway(self.path, self.database_url)
             database.migrate()
         except (SQLAlchemyError, ImportError) as error:
             raise Unavailable(f"the gateway's database can't be opened: {error}") from error

@@ -138,7 +138,7 @@ async def open_gateway(
         tcp = _bind(options)
         for bound in tcp:
             stack.callback(bound.close)
-        database = Database(options.database_url or f"sqlite:///{options.folder / 'gateway.sqlite'}")
+        database = Database.of_gateway(options.folder, options.database_url)
         stack.callback(database.close)
         await asyncio.to_thread(database.migrate)
         gateway_id = GatewayId(

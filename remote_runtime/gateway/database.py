@@ -31,9 +31,9 @@ class Database:
         self._readers = ThreadPoolExecutor(2, thread_name_prefix="farcell-database-reader")
 
     @classmethod
-    def in_file(cls, path: Path) -> Database:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return cls(f"sqlite:///{path}")
+    def of_gateway(cls, folder: Path, url: str | None = None) -> Database:
+        """The one at `url`; without it, SQLite in the gateway's folder."""
+        return cls(url or f"sqlite:///{folder / 'gateway.sqlite'}")
 
     def migrate(self) -> None:
         """Brings the schema to the newest version; blocks."""

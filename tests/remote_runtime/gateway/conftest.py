@@ -63,7 +63,7 @@ Open = Callable[..., AbstractAsyncContextManager[House]]
 def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database file with the newest schema, to be copied: making one takes longer than most tests."""
     path = tmp_path_factory.mktemp("database") / "gateway.sqlite"
-    database = Database.in_file(path)
+    database = Database.of_gateway(path.parent)
     database.migrate()
     database.close()
     return path

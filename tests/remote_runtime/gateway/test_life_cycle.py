@@ -264,7 +264,7 @@ async def gateway_process(
 
 
 async def new_user(folder: Path) -> str:
-    database = Database.in_file(folder / "gateway.sqlite")
+    database = Database.of_gateway(folder)
     try:
         await asyncio.to_thread(database.migrate)
         token = users.new_token()

@@ -60,6 +60,17 @@ class Script:
     def pauses(self, seconds: float) -> None:
         self.lines.append(f"_t.sleep({seconds:.3f})")
 
+    def waits(self) -> None:
+        """Until the test says `go_on`: what it does before that comes while the cell runs, however slow the machine."""
+        self.lines.append(f"import os as _o\nwhile not _o.path.exists({str(self._gate)!r}): _t.sleep(0.01)")
+
+    def go_on(self) -> None:
+        self._gate.touch()
+
+    @property
+    def _gate(self) -> Path:
+        return self.runs.with_name(f"{self.runs.name}.go-on")
+
 
 def answer_to(prompt: str) -> str:
     return f"answer to {prompt}"

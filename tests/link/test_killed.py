@@ -20,7 +20,6 @@ from the_book import charged_and_owed
 
 from farcell.remote_runtime.client.cell import InputRequest
 from farcell.remote_runtime.client.output import Output
-from farcell.remote_runtime.embedded_facts import EmbeddedFacts
 from farcell.remote_runtime.errors import OutcomeUnknown
 
 CLIENT = Path(__file__).with_name("client_program.py")
@@ -49,11 +48,17 @@ def long_script(script: Script, steps: int = 25, pause_s: float = 0.04) -> Scrip
     return script
 
 
+def held_script(script: Script, steps: int = 25, pause_s: float = 0.04) -> Script:
+    """It prints on while it is tampered with, and then waits to be told to go on."""
+    long_script(script, steps, pause_s).waits()
+    script.prints("last")
+    return script
+
+
 def running_gateway(own: OwnWorld) -> psutil.Process:
-    """The one that the client has, or is just starting."""
-    return eventually(
-        lambda: EmbeddedFacts.read(own.folder) and psutil.pid_exists(own.gateway.pid) and own.gateway
-    )
+    """The one that the client has, or a new one where the last was killed and nobody has needed another since."""
+    own.client.sessions()
+    return own.gateway
 
 
 def assert_whole(script: Script, told: Told) -> None:
@@ -75,20 +80,22 @@ def assert_bill_is_right(own: OwnWorld) -> None:
 
 
 def test_a_gateway_killed_in_a_cell_costs_nothing(own: OwnWorld, script: Script):
-    run = own.start(long_script(script).source)
+    run = own.start(held_script(script).source)
     told = follow(run, until=lambda told: "line 5\n" in told.text)
     kill(running_gateway(own))
+    script.go_on()
     assert_whole(script, follow(run, told=told))
     assert told.broken == 1
     assert_bill_is_right(own)
 
 
 def test_a_gateway_killed_three_times_in_a_cell_costs_nothing(own: OwnWorld, script: Script):
-    run = own.start(long_script(script, 60, 0.06).source)
+    run = own.start(held_script(script, 60, 0.06).source)
     told = Told()
     for step in (5, 20, 35):
         follow(run, told=told, until=lambda told, step=step: f"line {step}\n" in told.text)
         kill(running_gateway(own))
+    script.go_on()
     assert_whole(script, follow(run, told=told))
 
 
@@ -162,7 +169,7 @@ def test_what_a_killed_client_missed_is_in_the_journal(own: OwnWorld, script: Sc
 
 
 def test_agent_and_gateway_killed_at_once_leave_the_outcome_unknown_and_the_output_whole(own: OwnWorld):
-    script = long_script(Script(own.folder / "runs-both"), 200)
+    script = held_script(Script(own.folder / "runs-both"))
     run = own.start(script.source, "both")
     told = follow(run, until=lambda told: "line 9\n" in told.text)
     far = own.of_lease(own.session("both"))

@@ -21,13 +21,18 @@ NONCE = "0123456789abcdef"
 
 
 async def lease_of(face: Face, session_id: str) -> LeaseId:
-    """The lease of a session that is about to start."""
+    """The lease of a session that is about to start, once it is written down."""
     async with asyncio.timeout(DEADLINE_S):
         while True:
             lease = (await face.get(f"/farcell/v1/sessions/{session_id}")).json["lease"]
-            if lease is not None and lease["state"] != "ended":
+            if lease is not None and lease["state"] != "ended" and await _is_written(face, lease["id"]):
                 return LeaseId(lease["id"])
             await asyncio.sleep(0.02)
+
+
+async def _is_written(face: Face, lease_id: str) -> bool:
+    leases = (await face.get("/farcell/v1/leases?all=1")).json["leases"]
+    return lease_id in {lease["id"] for lease in leases}
 
 
 async def token_of(house: House, lease_id: LeaseId) -> str:

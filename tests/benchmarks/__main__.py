@@ -7,6 +7,7 @@ import sys
 from coldstart import COLDSTART
 from harness import main
 from roundtrip import ROUNDTRIP
+from stream import STREAM
 
 if __name__ == "__main__":
-    sys.exit(max(main(benchmark) for benchmark in (ROUNDTRIP, COLDSTART)))
+    sys.exit(max(main(benchmark) for benchmark in (ROUNDTRIP, COLDSTART, STREAM)))

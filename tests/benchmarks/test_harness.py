@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from benchmarks.harness.model import Benchmark, Contender, Row, Sample, Task
+from benchmarks.harness.model import Benchmark, Contender, Measured, Row, Sample, Task
 from benchmarks.harness.report import Report, put_section, to_markdown
 from benchmarks.harness.rounds import measure_rounds, order_of
 from benchmarks.harness.summary import explain, percentile, summarise
@@ -11,7 +11,7 @@ from benchmarks.harness.summary import explain, percentile, summarise
 BENCHMARK = Benchmark(
     name="example",
     title="An example",
-    tasks=(Task("one", "1", aim=1.3), Task("two", "2", "s")),
+    tasks=(Task("one", "1", aim="≤ 1.3"), Task("two", "2", "s")),
     contenders=(Contender("bare", "none"), Contender("ours", "none", ours=True)),
     baseline="bare",
     rounds=4,
@@ -34,9 +34,9 @@ def test_each_round_has_every_contender_once_in_an_order_that_is_the_same_in_eve
 def test_warm_up_rounds_are_measured_and_dropped():
     asked: list[tuple[str, str]] = []
 
-    def measure(contender: str, request: str) -> tuple[float, tuple[()]]:
+    def measure(contender: str, request: str) -> Measured:
         asked.append((contender, request))
-        return 1.0, ()
+        return Measured(1.0)
 
     told: list[int] = []
     samples = measure_rounds(BENCHMARK, 3, measure, told.append)
@@ -86,3 +86,14 @@ def test_a_section_names_the_command_and_shows_aims_beside_our_own_rows_alone():
     assert "```\npython it.py --rounds 3\n```" in section
     assert "| one | bare | 1.00 ms | 2.00 ms | 1 |  |" in section
     assert "| one | ours | 1.20 ms | 3.00 ms | 1.20 | ≤ 1.3 |" in section
+
+
+def test_who_lost_something_is_marked_as_such():
+    samples = [Sample(name, task, 1, 1.0, lost=0.25) for name in ("bare", "ours") for task in ("one", "two")]
+    samples[0] = Sample("bare", "one", 1, 1.0)
+    rows = summarise(BENCHMARK, samples)
+    report = Report(BENCHMARK, rows, (), "2026-01-01", "2 cores", "farcell 1", "python it.py --rounds 1", 1)
+    section = to_markdown(report)
+    assert "| to baseline | aim | lost |" in section
+    assert "| one | bare | 1000.00 ms | 1000.00 ms | 1 |  | nothing |" in section
+    assert "| one | ours | 1000.00 ms | 1000.00 ms | 1.00 | ≤ 1.3 | 25.00% |" in section

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections.abc import Iterator
 from contextlib import closing
 
 from farcell.remote_runtime.api import Request, SessionKey, SessionSpec
@@ -22,9 +23,16 @@ def new_spec() -> SessionSpec:
 
 def run(client: Client, spec: SessionSpec, code: str) -> None:
     """Returns when the cell's `Ended` is there; raises for a cell that fails."""
+    for _ in outputs(client, spec, code):
+        continue
+
+
+def outputs(client: Client, spec: SessionSpec, code: str) -> Iterator[Output]:
+    """What a cell shows, until its `Ended` is there; raises for a cell that fails."""
     cell = client.run_cell(CellSource(code, new_header()), spec)
     while not isinstance(event := cell.next(ANSWER_S), Ended):
-        continue
+        if isinstance(event, Output):
+            yield event
     if event.error is not None or (event.reply or {}).get("status") != "ok":
         raise event.error or RuntimeError(f"the cell failed: {event.reply}")
 

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -26,12 +26,12 @@ _OPTIONS = ("--ServerApp.port_retries=0", "--ServerApp.ip=127.0.0.1", "--no-brow
 class Server:
     """A running server as its clients see it."""
 
-    def __init__(self) -> None:
+    def __init__(self, *options: str) -> None:
         self._token = secrets.token_hex(16)
         with socket.create_server(("127.0.0.1", 0)) as free:
             self._port = free.getsockname()[1]
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "jupyter_server", f"--ServerApp.port={self._port}", *_OPTIONS],
+            [sys.executable, "-m", "jupyter_server", f"--ServerApp.port={self._port}", *_OPTIONS, *options],
             env={**os.environ, "JUPYTER_TOKEN": self._token},
             stdin=subprocess.DEVNULL,
         )
@@ -69,8 +69,8 @@ class Server:
 
 
 @contextmanager
-def running_server() -> Iterator[Server]:
-    server = Server()
+def running_server(*options: str) -> Iterator[Server]:
+    server = Server(*options)
     try:
         server.wait_until_it_serves()
         yield server
@@ -89,14 +89,23 @@ class Channels:
 
     def run(self, code: str) -> None:
         """Returns with the kernel's reply *and* its idle."""
+        for _ in self.outputs(code):
+            continue
+
+    def outputs(self, code: str) -> Iterator[tuple[str, dict[str, Any]]]:
+        """The types and contents of all that comes for a cell but its end, until reply *and* idle are there."""
         msg_id = self._execute(code)
-        seen: set[str] = set()
-        while not {"idle", "execute_reply"} <= seen:
-            seen.add(self._next(msg_id, _end_of))
+        left = {"idle", "execute_reply"}
+        while left:
+            msg_type, content = self._next(msg_id)
+            state = content.get("execution_state", "") if msg_type == "status" else msg_type
+            if state not in left:
+                yield msg_type, content
+            left.discard(state)
 
     def wait_for_output(self, code: str) -> None:
         msg_id = self._execute(code)
-        while self._next(msg_id, lambda header, _: header["msg_type"]) != "stream":
+        while self._next(msg_id)[0] != "stream":
             continue
 
     def _execute(self, code: str) -> str:
@@ -111,16 +120,10 @@ class Channels:
         self._connection.send_binary(serialize_msg_to_ws_v1(message, "shell", self._session.pack))
         return str(message["header"]["msg_id"])
 
-    def _next(self, msg_id: str, read: Callable[[dict[str, Any], bytes], str]) -> str:
-        """What `read` makes of the next message; empty for those of other cells."""
+    def _next(self, msg_id: str) -> tuple[str, dict[str, Any]]:
+        """The next message's type and content; empty for those of other cells."""
         if self._quickack:
             self._connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
         _, (header, parent, _, content, *_) = deserialize_msg_from_ws_v1(self._connection.recv())
         ours = json.loads(parent).get("msg_id") == msg_id
-        return read(json.loads(header), content) if ours else ""
-
-
-def _end_of(header: dict[str, Any], content: bytes) -> str:
-    if header["msg_type"] == "status":
-        return str(json.loads(content)["execution_state"])
-    return str(header["msg_type"])
+        return (json.loads(header)["msg_type"], json.loads(content)) if ours else ("", {})

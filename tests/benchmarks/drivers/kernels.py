@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import zmq
 from jupyter_client.blocking.client import BlockingKernelClient
@@ -35,12 +36,19 @@ def started_kernel(reconnect_ms: int = STOCK_RECONNECT_MS) -> Iterator[BlockingK
 
 def run(client: BlockingKernelClient, code: str) -> None:
     """Returns with the kernel's reply *and* its idle; raises for a cell that fails."""
+    for _ in outputs(client, code):
+        continue
+
+
+def outputs(client: BlockingKernelClient, code: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The types and contents of all that comes over IOPub for a cell; ends and raises as `run` does."""
     msg_id = client.execute(code)
     while True:
         message = client.get_iopub_msg(timeout=ANSWER_S)
-        ours = message["parent_header"].get("msg_id") == msg_id
-        if ours and message["content"].get("execution_state") == "idle":
-            break
+        if message["parent_header"].get("msg_id") == msg_id:
+            if message["content"].get("execution_state") == "idle":
+                break
+            yield message["msg_type"], message["content"]
     reply = client.get_shell_msg(timeout=ANSWER_S)
     if reply["content"]["status"] != "ok":
         raise RuntimeError(f"the cell failed: {reply['content']}")

@@ -14,8 +14,9 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any, TextIO
 
-Measure = Callable[[str], "float | dict[str, Any]"]
-"""Takes a request; returns the value, or ``{"value": …, "trace": [[step, offset_s], …]}``."""
+Answer = dict[str, Any]
+Measure = Callable[[str], float | Answer]
+"""Takes a request; returns the value, or ``{"value": …, "trace": [[step, offset_s], …], "lost": share}``."""
 
 
 def serve(driver: AbstractContextManager[Measure]) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 import psutil
 
-from .model import Contender
+from .model import Contender, Measured
 
 DRIVERS = Path(__file__).parents[1] / "drivers"
 ANSWER_S = 90.0
@@ -35,9 +35,10 @@ class Driver:
         self._process = process
         self._log = log
 
-    def measure(self, request: str) -> tuple[float, tuple[tuple[str, float], ...]]:
+    def measure(self, request: str) -> Measured:
         answer = self.ask({"request": request})
-        return answer["value"], tuple((step, offset_s) for step, offset_s in answer.get("trace", ()))
+        trace = tuple((step, offset_s) for step, offset_s in answer.get("trace", ()))
+        return Measured(answer["value"], trace, answer.get("lost", 0.0))
 
     def ask(self, request: Mapping[str, Any]) -> dict[str, Any]:
         assert self._process.stdin is not None

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
     """What each contender does once a round; `request` is what its driver is told.
 
-    Drivers answer in the unit's base: seconds for ``ms`` and ``s``. `aim` is the largest ratio to the baseline that
-    Farcell's own rows may have.
+    Drivers answer in the unit's base: seconds for ``µs``, ``ms`` and ``s``, bytes for ``KB``. `aim` is what
+    Farcell's own rows are to reach: a ratio to the baseline, or a value with its unit.
     """
 
     name: str
     request: str
     unit: str = "ms"
-    aim: float | None = None
+    aim: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,20 +48,35 @@ class Benchmark:
     notes: Sequence[str] = ()
 
 
+class Measured(NamedTuple):
+    """A driver's answer to one request."""
+
+    value: float
+    trace: tuple[tuple[str, float], ...] = ()
+    lost: float = 0.0
+
+
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One measurement. `trace` has what happened on the way, each with its offset in seconds."""
+    """One measurement; `lost` is the share of what should have come and did not.
+
+    `trace` has what happened on the way, each with its offset in seconds.
+    """
 
     contender: str
     task: str
     round: int
     value: float
     trace: tuple[tuple[str, float], ...] = ()
+    lost: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A contender's samples of one task; `ratio` is its median by the baseline's in the same rounds."""
+    """A contender's samples of one task; `ratio` is its median by the baseline's in the same rounds.
+
+    `lost` is the mean of the samples' shares: more than 0, and the figures are those of less work.
+    """
 
     task: str
     contender: str
@@ -69,3 +85,4 @@ class Row:
     p95: float
     ratio: float
     samples: int
+    lost: float = 0.0

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from .model import Benchmark, Row, Sample
 
-_SCALE = {"ms": 1000.0, "s": 1.0}
+_SCALE = {"µs": 1e6, "ms": 1e3, "s": 1.0, "KB": 1e-3}
 _INTRODUCTION = """\
 # Benchmarks
 
@@ -20,6 +20,8 @@ Every ratio compares medians of one run, in which all contenders took turns. Fig
 do not compare. Each section names the command that makes it anew.
 """
 _COLUMNS = ("task", "contender", "p50", "p95", "to baseline", "aim")
+_LOST = "lost"
+"""The column that stands behind the others where anybody lost anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,16 +38,23 @@ class Report:
     command: str
     rounds: int
 
+    def columns(self) -> tuple[str, ...]:
+        return (*_COLUMNS, _LOST) if self._lossy() else _COLUMNS
+
     def cells(self) -> list[tuple[str, ...]]:
         return [self._cells(row) for row in self.rows]
+
+    def _lossy(self) -> bool:
+        return any(row.lost for row in self.rows)
 
     def _cells(self, row: Row) -> tuple[str, ...]:
         task = next(task for task in self.benchmark.tasks if task.name == row.task)
         scale = _SCALE.get(task.unit, 1.0)
-        aim = f"≤ {task.aim:g}" if row.ours and task.aim is not None else ""
+        aim = task.aim if row.ours else ""
         ratio = "1" if row.contender == self.benchmark.baseline else f"{row.ratio:.2f}"
         p50, p95 = (f"{value * scale:.2f} {task.unit}" for value in (row.p50, row.p95))
-        return row.task, row.contender, p50, p95, ratio, aim
+        lost = (f"{row.lost:.2%}" if row.lost else "nothing",) if self._lossy() else ()
+        return row.task, row.contender, p50, p95, ratio, aim, *lost
 
     def facts(self) -> list[str]:
         warm_up = self.benchmark.warm_up
@@ -54,7 +63,7 @@ class Report:
 
 
 def show(report: Report, console: Console) -> None:
-    table = Table(*_COLUMNS, title=report.benchmark.title)
+    table = Table(*report.columns(), title=report.benchmark.title)
     for row, cells in zip(report.rows, report.cells(), strict=True):
         table.add_row(*cells, style="bold" if row.ours else "")
     console.print(table)
@@ -74,7 +83,8 @@ def show_steps(report: Report, console: Console) -> None:
 
 def to_markdown(report: Report) -> str:
     """The benchmark's section, its heading included."""
-    table = [_COLUMNS, ("---",) * len(_COLUMNS), *report.cells()]
+    columns = report.columns()
+    table = [columns, ("---",) * len(columns), *report.cells()]
     lines = [
         f"## {report.benchmark.name}",
         "",

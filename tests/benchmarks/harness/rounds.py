@@ -5,12 +5,12 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator, Sequence
 
-from .model import Benchmark, Sample
+from .model import Benchmark, Measured, Sample
 
 SEED = 20_26
 
-Measure = Callable[[str, str], tuple[float, tuple[tuple[str, float], ...]]]
-"""Takes a contender's name and a request; returns the value and the trace."""
+Measure = Callable[[str, str], Measured]
+"""Takes a contender's name and a request."""
 
 
 def order_of(contenders: Sequence[str], rounds: int, seed: int = SEED) -> Iterator[list[str]]:
@@ -29,7 +29,7 @@ def measure_rounds(
     for number, order in enumerate(order_of(names, benchmark.warm_up + rounds)):
         for name in order:
             for task in benchmark.tasks:
-                value, trace = measure(name, task.request)
-                samples.append(Sample(name, task.name, number, value, trace))
+                value, trace, lost = measure(name, task.request)
+                samples.append(Sample(name, task.name, number, value, trace, lost))
         tell(number)
     return [sample for sample in samples if sample.round >= benchmark.warm_up]

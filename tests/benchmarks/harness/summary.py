@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from statistics import median
+from statistics import fmean, median
 
 from .model import Benchmark, Row, Sample
 
@@ -22,11 +22,17 @@ def _row(benchmark: Benchmark, samples: Sequence[Sample], task: str, contender: 
     values = _values(samples, task, contender)
     baseline = _values(samples, task, benchmark.baseline)
     p50 = median(values)
-    return Row(task, contender, ours, p50, percentile(values, 95), p50 / median(baseline), len(values))
+    ratio = p50 / median(baseline)
+    lost = fmean(sample.lost for sample in _of(samples, task, contender))
+    return Row(task, contender, ours, p50, percentile(values, 95), ratio, len(values), lost)
 
 
 def _values(samples: Sequence[Sample], task: str, contender: str) -> list[float]:
-    return [sample.value for sample in samples if (sample.task, sample.contender) == (task, contender)]
+    return [sample.value for sample in _of(samples, task, contender)]
+
+
+def _of(samples: Sequence[Sample], task: str, contender: str) -> list[Sample]:
+    return [sample for sample in samples if (sample.task, sample.contender) == (task, contender)]
 
 
 def percentile(values: Iterable[float], percent: float) -> float:

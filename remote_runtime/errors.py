@@ -36,7 +36,15 @@ should keep goes into the exception's cause. The JSON form is ``{"code", "messag
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypedDict
+
+
+class ErrorJson(TypedDict):
+    """What is answered in place of what was asked for; `message` is for people, `code` for programs."""
+
+    code: str
+    message: str
+    details: dict[str, Any]
 
 
 class FarcellError(Exception):
@@ -55,7 +63,7 @@ class FarcellError(Exception):
         return [f"{type(self).__name__}: {self.message}"]
 
     def to_json(self) -> dict[str, Any]:
-        return {"code": self.code, "message": self.message, "details": self.details}
+        return dict(ErrorJson(code=self.code, message=self.message, details=self.details))
 
 
 class BadRequest(FarcellError):

@@ -7,12 +7,13 @@ from .image import Image
 from .json_form import from_json, to_json
 from .lease import CellRecord, EndReason, Lease, LeaseState
 from .money import NANOS_PER_DOLLAR, Nanos, exact_dollars, format_dollars
-from .offer import Device, Isolation, Offer, device_label
+from .offer import Device, Isolation, Offer, OfferFacts, device_label
 from .request import Choice, Request
 from .session import (
     IdleReport,
     QueuePlace,
     Session,
+    SessionFacts,
     SessionKey,
     SessionSettings,
     SessionSpec,
@@ -43,9 +44,11 @@ __all__ = [
     "LeaseState",
     "Nanos",
     "Offer",
+    "OfferFacts",
     "QueuePlace",
     "Request",
     "Session",
+    "SessionFacts",
     "SessionId",
     "SessionKey",
     "SessionSettings",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import TypedDict
 
 from .gpus import GpuType
 from .money import Nanos
@@ -26,6 +27,12 @@ class Device:
     memory_bytes: int
     simulated: bool = False
     foreign: bool = False
+
+
+class OfferFacts(TypedDict):
+    """What a list of offers shows beside their fields."""
+
+    label: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +63,9 @@ class Offer:
     @property
     def label(self) -> str:
         return device_label(self.name, 1, simulated=self.simulated)
+
+    def facts(self) -> OfferFacts:
+        return {"label": self.label}
 
 
 def device_label(name: str, count: int, *, simulated: bool) -> str:

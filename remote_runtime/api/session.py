@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
-from typing import Annotated, Any
+from typing import Annotated, TypedDict
 
 from msgspec import Meta
 
@@ -108,6 +108,17 @@ class Shown:
     position: int
 
 
+class SessionFacts(TypedDict):
+    """What a list of sessions shows beside the stored fields."""
+
+    name: str
+    path: str
+    label: str
+    price_nanos_per_s: int | None
+    simulated: bool
+    started_at: str | None
+
+
 @dataclass(frozen=True, slots=True)
 class Session:
     """A session as the gateway tells it to its owner. `lease` is the current one, or the last."""
@@ -138,8 +149,7 @@ class Session:
     def lease_id(self) -> LeaseId | None:
         return self.lease.id if self.lease else None
 
-    def facts(self) -> dict[str, Any]:
-        """What a list of sessions shows beside the stored fields; JSON-able."""
+    def facts(self) -> SessionFacts:
         lease = self.lease
         return {
             "name": self.name,

@@ -18,6 +18,7 @@ from tornado.netutil import bind_sockets, bind_unix_socket
 from .. import config
 from ..api import EndReason, GatewayId, GpuTable
 from ..api.identifiers import new_gateway_id
+from ..api.json_form import encode
 from ..errors import Conflict
 from ..spawners.contract import Spawner
 from . import records, users
@@ -31,6 +32,7 @@ from .leases import LeaseKeeper
 from .live_session import LiveSession
 from .options import GatewayOptions
 from .places import Places
+from .recovery import Recovery
 from .routes import make_application
 from .sessions import SessionDesk
 from .users import User
@@ -78,6 +80,13 @@ class Gateway:
         from .metrics import Metrics
 
         return Metrics(self)
+
+    @cached_property
+    def description(self) -> bytes:
+        """The API in OpenAPI's form; made when it is asked for, as few gateways are."""
+        from .openapi import describe
+
+        return encode(describe())
 
     async def user_of_token(self, token: str) -> User | None:
         self._last_use = time.monotonic()
@@ -148,7 +157,7 @@ async def open_gateway(
         stack.push_async_callback(places.close)
         background = await stack.enter_async_context(Background())
         gateway = Gateway(options, gateway_id, database, places, background)
-        await gateway.desk.recover()
+        await Recovery(database, places, gateway.keeper, background, gateway.desk.place).run()
         background.repeat(gateway.tick, TICK_S, "the tick")
         background.repeat(gateway.keeper.reconcile, RECONCILE_EVERY_S, "reconciling")
         _listen(gateway, tcp, stack)

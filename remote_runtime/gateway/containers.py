@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Iterable
 
 from ..api import GatewayId, Lease
 from ..spawners.contract import Container, ContainerSpec, ContainerState, Spawner
@@ -12,6 +13,7 @@ from .places import Places
 _log = logging.getLogger(__name__)
 
 STOP_AGAIN_S = 0.25
+LIST_AGAIN_S = 1.0
 
 
 class Containers:
@@ -38,13 +40,18 @@ class Containers:
             await asyncio.sleep(delay_s)
             delay_s = min(2 * delay_s, 30.0)
 
+    async def is_started(self, lease: Lease) -> bool:
+        """Whether it runs, as soon as its spawner can say."""
+        while True:
+            found = await self.list(self._spawner(lease))
+            if found is not None:
+                return _runs(found, lease)
+            await asyncio.sleep(LIST_AGAIN_S)
+
     async def runs(self, lease: Lease) -> bool:
         """Also while its spawner can't say: a lease does not end because somebody else has trouble."""
         found = await self.list(self._spawner(lease))
-        return found is None or any(
-            container.lease_id == lease.id and container.state is ContainerState.RUNNING
-            for container in found
-        )
+        return found is None or _runs(found, lease)
 
     async def list(self, spawner: Spawner) -> list[Container] | None:
         """None where the spawner can't say."""
@@ -56,3 +63,9 @@ class Containers:
 
     def _spawner(self, lease: Lease) -> Spawner:
         return self._places.spawners[lease.spawner]
+
+
+def _runs(found: Iterable[Container], lease: Lease) -> bool:
+    return any(
+        container.lease_id == lease.id and container.state is ContainerState.RUNNING for container in found
+    )

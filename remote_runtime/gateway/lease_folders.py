@@ -8,7 +8,7 @@ from pathlib import Path
 
 from .. import config
 from ..api import LeaseId, UserId
-from ..journal import JournalReader
+from ..journal import JournalReader, Kind
 
 
 class LeaseFolders:
@@ -32,6 +32,10 @@ class LeaseFolders:
     def cache(self, owner: UserId) -> Path:
         """What all containers of one user share."""
         return self._folder / "cache" / owner
+
+    def has_cells(self, lease_id: LeaseId) -> bool:
+        """Whether an agent of this lease has ever taken a cell, by its journal."""
+        return any(record.kind is Kind.ACCEPTED for record in JournalReader(self.journal(lease_id)).read())
 
     def make(self, lease_id: LeaseId, owner: UserId) -> None:
         for path in (self.lease(lease_id), self.cache(owner)):

@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from ..api import EndReason, GatewayId, Lease, LeaseId, LeaseState, SessionId, SessionState, Shown
+from ..api import Device, EndReason, GatewayId, Lease, LeaseId, LeaseState, SessionId, SessionState, Shown
 from ..api.identifiers import new_lease_id
 from ..errors import FarcellError, StartFailed
 from ..scheduler import Grant
@@ -51,7 +51,7 @@ class LeaseKeeper:
         self.live: dict[SessionId, LiveSession] = {}
         self._by_lease: dict[LeaseId, LiveSession] = {}
         self.folders = LeaseFolders(options.folder)
-        self._containers = Containers(gateway_id, places)
+        self.containers = Containers(gateway_id, places)
         self._journal_bytes = options.journal_bytes
         self._database = database
         self._places = places
@@ -82,12 +82,15 @@ class LeaseKeeper:
         live.state = SessionState.STARTING
         self.changed(live)
         await self._see_ready(
-            live, lease, self._start(live, lease, self._container(live, lease, grant, token))
+            live, lease, self._start(live, lease, self._container(live, lease, grant.devices, token))
         )
 
     async def resume_start(self, live: LiveSession, lease: Lease) -> None:
-        """The same for a container that a gateway before this one started."""
-        await self._see_ready(live, lease, self._wait_until_ready(live, lease))
+        """The same for a lease of a gateway before this one, whose container may be there already."""
+        if await self.containers.is_started(lease):
+            await self._see_ready(live, lease, self._wait_until_ready(live, lease))
+        else:
+            await self._see_ready(live, lease, self._start_again(live, lease))
 
     async def _see_ready(self, live: LiveSession, lease: Lease, starting: Coroutine[Any, Any, None]) -> None:
         try:
@@ -105,21 +108,43 @@ class LeaseKeeper:
         """Who stops the session meanwhile may do so before its container is there: it is then stopped once more."""
         token_hash = hash_token(container.token)
         await self._database.write(lambda connection: _write_start(connection, live, lease, token_hash))
+        await self._start_container(live, lease, container)
+
+    async def _start_again(self, live: LiveSession, lease: Lease) -> None:
+        """Nobody knows how far the gateway before came: what it may have begun is ended, and its agent's token is void.
+
+        An agent that has taken a cell, and is gone, may have run it: its lease is not begun again.
+        """
+        token = new_token()
+        await self._database.write(
+            lambda connection: records.renew_token(connection, lease.id, hash_token(token))
+        )
+        await self.containers.stop(lease)
+        if await asyncio.to_thread(self.folders.has_cells, lease.id):
+            await self.end(live, EndReason.LOST, "its agent is gone")
+        elif not live.ending:
+            _log.info("lease %s: started again", lease.id)
+            devices = self._places.scheduler.devices(lease)
+            await self._start_container(live, lease, self._container(live, lease, devices, token))
+
+    async def _start_container(self, live: LiveSession, lease: Lease, container: ContainerSpec) -> None:
         await asyncio.to_thread(self.folders.make, lease.id, live.owner)
         if not live.ending:
-            await self._containers.start(lease, container)
+            await self.containers.start(lease, container)
         if live.ending:
-            await self._containers.stop(lease)
+            await self.containers.stop(lease)
         await self._wait_until_ready(live, lease)
 
-    def _container(self, live: LiveSession, lease: Lease, grant: Grant, token: str) -> ContainerSpec:
+    def _container(
+        self, live: LiveSession, lease: Lease, devices: tuple[Device, ...], token: str
+    ) -> ContainerSpec:
         return ContainerSpec(
-            gateway_id=self._containers.gateway_id,
+            gateway_id=self.containers.gateway_id,
             session_id=live.session.id,
             lease_id=lease.id,
             owner=live.session.owner,
             offer=lease.offer,
-            devices=grant.devices,
+            devices=devices,
             folder=self.folders.lease(lease.id),
             cache=self.folders.cache(live.owner),
             socket=self.folders.socket,
@@ -134,7 +159,7 @@ class LeaseKeeper:
                 async with asyncio.timeout(1.0):
                     await live.ready.wait()
                     return
-            if not await self._containers.runs(lease):
+            if not await self.containers.runs(lease):
                 raise StartFailed(self._ended_early(lease))
 
     def _ended_early(self, lease: Lease) -> str:
@@ -196,7 +221,7 @@ class LeaseKeeper:
     async def _watch_lost(self, live: LiveSession) -> None:
         delay_s = 0.05
         while not live.link.connected and not live.ending and live.lease is not None:
-            if not await self._containers.runs(live.lease):
+            if not await self.containers.runs(live.lease):
                 await self._end_without_agent(live, live.lease)
             elif time.monotonic() > live.lease_end:
                 await self.end(live, EndReason.LOST, "its agent was not heard until the lease's end")
@@ -238,7 +263,7 @@ class LeaseKeeper:
         lease = live.lease
         state = SessionState.LOST if reason is EndReason.LOST else SessionState.STOPPED
         if lease is not None:
-            await self._containers.stop(lease)
+            await self.containers.stop(lease)
             live.lease = lease = records.end_lease(lease, reason, detail, live.unsaved)
             _log.info("lease %s ended: %s %s", lease.id, reason.value, detail)
             self._by_lease.pop(lease.id, None)
@@ -264,7 +289,7 @@ class LeaseKeeper:
     async def reconcile(self) -> None:
         """Compares leases with containers: a container without a lease is stopped, a lease without a container ends."""
         for spawner in self._places.spawners.values():
-            found = await self._containers.list(spawner)
+            found = await self.containers.list(spawner)
             if found is None:
                 continue
             containers = {container.lease_id: container for container in found}

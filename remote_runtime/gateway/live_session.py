@@ -29,6 +29,8 @@ class LiveSession:
     over: asyncio.Event = field(default_factory=asyncio.Event)
     bye: asyncio.Event = field(default_factory=asyncio.Event)
     unsaved: tuple[str, ...] = ()
+    wanted: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set once somebody has asked this gateway process for it, or has come to its channels."""
     ending: bool = False
     told: SessionState | None = None
     """The state that listeners were told last."""

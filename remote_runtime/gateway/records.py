@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -88,8 +88,46 @@ def _add_session(connection: Connection, owner: UserId, spec: SessionSpec) -> Se
     return session
 
 
-def set_request(connection: Connection, session_id: SessionId, request: Request) -> None:
-    connection.execute(update(sessions).where(sessions.c.id == session_id).values(request=str(request)))
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """A session that waits for a container: since when, and until when somebody waits for it; None for ever."""
+
+    session: Session
+    owner: UserId
+    since: datetime
+    withdraw_at: datetime | None
+
+
+def set_queued(
+    connection: Connection,
+    session_id: SessionId,
+    request: Request,
+    since: datetime,
+    withdraw_at: datetime | None = None,
+) -> None:
+    """The session waits, with that request, until another state is set."""
+    values = {
+        "state": SessionState.QUEUED.value,
+        "request": str(request),
+        "queued_at": since.isoformat(),
+        "withdraw_at": withdraw_at.isoformat() if withdraw_at else None,
+    }
+    connection.execute(update(sessions).where(sessions.c.id == session_id).values(values))
+
+
+def read_queue(connection: Connection) -> list[Queued]:
+    """Who waits longest first."""
+    waiting = sessions.c.state == SessionState.QUEUED.value
+    rows = connection.execute(_sessions().where(waiting).order_by(sessions.c.queued_at)).mappings().all()
+    return [
+        Queued(
+            _session(connection, row),
+            UserId(row["owner_id"]),
+            datetime.fromisoformat(row["queued_at"]),
+            datetime.fromisoformat(row["withdraw_at"]) if row["withdraw_at"] else None,
+        )
+        for row in rows
+    ]
 
 
 def set_state(connection: Connection, session_id: SessionId, state: SessionState) -> None:
@@ -205,6 +243,12 @@ def leases_of_session(connection: Connection, session_id: SessionId) -> list[Lea
 def owner_of_session(connection: Connection, session_id: SessionId) -> UserId | None:
     owner = connection.execute(select(sessions.c.owner_id).where(sessions.c.id == session_id)).scalar()
     return None if owner is None else UserId(str(owner))
+
+
+def renew_token(connection: Connection, lease_id: LeaseId, token_hash: str) -> None:
+    """Another agent is to come, with another token; the one before, if there was one, is refused from now on."""
+    values = {"token_hash": token_hash, "agent_nonce": None}
+    connection.execute(update(leases).where(leases.c.id == lease_id).values(values))
 
 
 def is_lease_token(connection: Connection, lease_id: LeaseId, token_hash: str) -> bool:

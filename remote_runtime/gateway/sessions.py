@@ -7,11 +7,10 @@ import logging
 import math
 import time
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from ..api import (
     EndReason,
-    LeaseState,
     Session,
     SessionId,
     SessionKey,
@@ -20,7 +19,6 @@ from ..api import (
     SessionState,
     to_json,
 )
-from ..api.lease import Lease
 from ..errors import BadRequest, Conflict, SessionHoldsOther, SessionNotFound
 from ..scheduler import Grant
 from ..wire import control
@@ -86,6 +84,7 @@ class SessionDesk:
         if live is None:
             return await self._queue(user, replace(session, request=spec.request), queue_s)
         _check_same(live.session, spec)
+        live.wanted.set()
         self._set_settings(live, spec.settings)
         return live.view()
 
@@ -104,11 +103,14 @@ class SessionDesk:
         live = LiveSession(
             session=replace(session, state=SessionState.QUEUED), owner=user.id, relay=Relay(session.id)
         )
+        live.wanted.set()
         live.withdraw_at = time.monotonic() + queue_s
         self._places.scheduler.submit(session.id, user.id, session.request, time.monotonic())
         self._keeper.live[session.id] = live
+        since = datetime.now(UTC)
+        until = since + timedelta(seconds=queue_s) if math.isfinite(queue_s) else None
         await self._database.write(
-            lambda connection: records.set_request(connection, session.id, session.request)
+            lambda connection: records.set_queued(connection, session.id, session.request, since, until)
         )
         self.place()
         return live.view()
@@ -214,45 +216,6 @@ class SessionDesk:
         if self._events.listeners:
             view = live.view()
             self._events.publish(Event("session", live.owner, {**to_json(view), **view.facts()}))
-
-    # --- after a restart of the gateway ---
-
-    async def recover(self) -> None:
-        """Takes over the leases of the gateway process before this one; their agents dial in by themselves."""
-        leases = await self._database.read(lambda connection: records.read_leases(connection, live=True))
-        await self._places.refresh(force=True)
-        for lease in leases:
-            if lease.spawner in self._places.spawners:
-                await self._recover(lease)
-            else:
-                _log.error("lease %s: the spawner %s is gone, nothing can be done", lease.id, lease.spawner)
-        await self._keeper.reconcile()
-        for live in list(self._keeper.live.values()):
-            self._keeper.link_lost(live)
-
-    async def _recover(self, lease: Lease) -> None:
-        session, owner = await self._database.read(
-            lambda connection: (
-                records.read_session(connection, lease.session_id),
-                records.owner_of_session(connection, lease.session_id),
-            )
-        )
-        if session is None or owner is None:
-            return
-        ready = lease.state is LeaseState.RUNNING
-        state = SessionState.IDLE if ready else SessionState.STARTING
-        live = LiveSession(session=replace(session, state=state), owner=owner, relay=Relay(session.id))
-        if ready and lease.ready_at is not None:
-            live.ready.set()
-            live.ready_since = _on_monotonic_clock(lease.ready_at)
-        self._keeper.adopt(live, lease)
-        if not ready:
-            self._background.spawn(self._keeper.resume_start(live, lease), f"starting session {session.id}")
-        self._places.scheduler.hold(lease, owner, _on_monotonic_clock(lease.created_at))
-
-
-def _on_monotonic_clock(then: datetime) -> float:
-    return time.monotonic() - (datetime.now(UTC) - then).total_seconds()
 
 
 def _may_see(user: User, live: LiveSession) -> bool:

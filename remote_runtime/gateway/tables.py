@@ -68,6 +68,9 @@ sessions = Table(
     Column("settings", JSON, nullable=False),
     Column("image", JSON, nullable=False),
     Column("state", String, nullable=False),
+    # of one that is queued: since when, and when nobody waits for it any more, if ever
+    Column("queued_at", String),
+    Column("withdraw_at", String),
     Column("shown_lease", String),
     Column("shown_position", BigInteger),
     Column("created_at", String, nullable=False),

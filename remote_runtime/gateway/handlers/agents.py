@@ -9,7 +9,8 @@ from ...errors import BadFrame, FarcellError, IncompatibleVersion, Unauthorized
 from ...wire import control
 from ...wire.frames import HEAD_BYTES, MAX_PART_BYTES
 from ..live_session import LiveSession
-from .sockets import SocketHandler
+from .operation import Operation
+from .sockets import SWITCHING_PROTOCOLS, SocketHandler
 
 _log = logging.getLogger(__name__)
 
@@ -24,6 +25,10 @@ class AgentConnect(SocketHandler):
 
     subprotocols = (SUBPROTOCOL,)
     _live: LiveSession | None = None
+
+    @Operation("A WebSocket for the lease's agent, with the lease's token", status=SWITCHING_PROTOCOLS)
+    async def get(self, lease: str) -> None:
+        await super().get(lease)
 
     @property
     def max_message_size(self) -> int:

@@ -27,6 +27,7 @@ from ...errors import (
 )
 from ...wire.control import WIRE_VERSION
 from ..users import User
+from .operation import operations
 
 if TYPE_CHECKING:
     from ..application import Gateway
@@ -100,6 +101,8 @@ class Guard(RequestHandler):
         self.set_status(error.status)
         if error.status == 401:
             self.set_header("WWW-Authenticate", "Bearer")
+        if error.status == 405:
+            self.set_header("Allow", ", ".join(operations(type(self))))
         self.write_json(error.to_json())
 
     def write_json(self, value: Any) -> None:

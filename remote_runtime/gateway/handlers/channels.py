@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from functools import partial
-from typing import Final
+from typing import Final, TypedDict
 
-from ...errors import BadFrame, FarcellError
+from ...errors import BadFrame, FarcellError, SessionNotFound, Unavailable
 from ...wire import legacy, messages
 from ..relay import Relay
 from ..stock_clients import StockClient
-from .sockets import SocketHandler
+from .operation import Operation
+from .sockets import SWITCHING_PROTOCOLS, SocketHandler
 
 _log = logging.getLogger(__name__)
 
@@ -23,6 +24,12 @@ MAX_BEHIND_BYTES = 64 << 20
 """A client that has so much to read, beside the largest message that it was sent, is cut off: one message of any size
 says nothing about how fast it reads."""
 MAX_SESSION_ID = 200
+
+
+class ClientSession(TypedDict, total=False):
+    """A query: a stock client that comes back under the same id gets what it missed."""
+
+    session_id: str
 
 
 class Channels(SocketHandler):
@@ -41,6 +48,15 @@ class Channels(SocketHandler):
     _behind_bytes = 0
     _largest_bytes = 0
 
+    @Operation(
+        "A WebSocket of kernel messages",
+        status=SWITCHING_PROTOCOLS,
+        query=ClientSession,
+        refuses=(SessionNotFound, Unavailable),
+    )
+    async def get(self, session_id: str) -> None:
+        await super().get(session_id)
+
     async def check(self) -> None:
         user = await self.authenticate()
         self._live = self.gateway.desk.live(user, self.path_args[0])
@@ -51,6 +67,7 @@ class Channels(SocketHandler):
 
     def opened(self) -> None:
         self._relay = self._live.relay
+        self._live.wanted.set()
         if self.own:
             self._number = self._relay.attach(self)
             return

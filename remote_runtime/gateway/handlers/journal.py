@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from typing import Annotated, TypedDict
 
+from msgspec import Meta
 from tornado.iostream import StreamClosedError
 
 from ...api import LeaseId
-from ...errors import BadRequest, NotFound
+from ...errors import BadRequest, NotFound, SessionNotFound
 from ...journal import JournalReader, Record
 from ...journal.format import pack
 from .. import records
 from .base import JsonHandler
+from .operation import Operation
 
 PIECE_BYTES = 1 << 20
+MEDIA = "application/vnd.farcell.journal"
+
+
+class Span(TypedDict, total=False):
+    """A query: which lease's journal, and behind which position."""
+
+    lease: str
+    after: Annotated[int, Meta(ge=0, le=(1 << 63) - 1)]
 
 
 class SessionJournal(JsonHandler):
@@ -24,12 +35,15 @@ class SessionJournal(JsonHandler):
     last record that is there now.
     """
 
+    @Operation(
+        "A session's output, as its journal has it", media=MEDIA, query=Span, refuses=(SessionNotFound,)
+    )
     async def get(self, session_id: str) -> None:
         lease_id = await self._lease(session_id)
         after = self.get_query_argument("after", "0")
         if not after.isascii() or not after.isdigit() or len(after) > 19:
             raise BadRequest(f"a journal's positions are whole numbers, not {after!r}")
-        self.set_header("Content-Type", "application/vnd.farcell.journal")
+        self.set_header("Content-Type", MEDIA)
         self.set_header("Farcell-Lease", lease_id)
         reader = JournalReader(self.gateway.keeper.folders.journal(lease_id))
         records_left = reader.read(int(after))
@@ -43,13 +57,13 @@ class SessionJournal(JsonHandler):
     async def _lease(self, session_id: str) -> LeaseId:
         """The lease that is asked for, if it is one of this session's; else `NotFound`."""
         session = await self.gateway.desk.find(self.user, session_id)
-        asked = self.get_query_argument("lease", session.lease_id or "")
-        lease = await self.gateway.database.read(
-            lambda connection: records.read_lease(connection, LeaseId(asked))
+        asked = LeaseId(self.get_query_argument("lease", session.lease_id or ""))
+        leases = await self.gateway.database.read(
+            lambda connection: records.leases_of_session(connection, session.id)
         )
-        if lease is None or lease.session_id != session.id:
+        if asked not in leases:
             raise NotFound(f"session {session.name} has no lease {asked!r}")
-        return lease.id
+        return asked
 
 
 def _piece(records_left: Iterator[Record]) -> bytes:

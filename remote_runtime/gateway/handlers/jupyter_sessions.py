@@ -4,18 +4,34 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import NotRequired, TypedDict
 
-from msgspec import Meta, Struct
+from msgspec import Struct
 
 from ...api import from_json
-from ...errors import NotFound
+from ...errors import NoSuchOffer, NotFound
 from .. import jupyter_sessions
 from ..jupyter_sessions import JupyterSession
 from ..live_session import LiveSession
-from .kernels import KernelHandler, start_kernel
+from .kernel_models import KernelModel
+from .kernels import GONE, KernelHandler, Text, start_kernel
+from .operation import Operation
 
-Text = Annotated[str, Meta(max_length=1024, pattern=r"^[^\x00]*$")]
+
+class NotebookModel(TypedDict):
+    path: str
+    name: str
+
+
+class JupyterSessionModel(TypedDict):
+    """`notebook` is there where `type` is ``notebook``."""
+
+    id: str
+    path: str
+    name: str
+    type: str
+    kernel: KernelModel
+    notebook: NotRequired[NotebookModel]
 
 
 class KernelChoice(Struct):
@@ -25,7 +41,7 @@ class KernelChoice(Struct):
     name: Text | None = None
 
 
-class Wish(Struct):
+class JupyterSessionWish(Struct):
     """The body of a POST."""
 
     path: Text
@@ -34,7 +50,7 @@ class Wish(Struct):
     kernel: KernelChoice | None = None
 
 
-class Change(Struct):
+class JupyterSessionChange(Struct):
     """The body of a PATCH."""
 
     path: Text | None = None
@@ -70,12 +86,18 @@ class JupyterSessionHandler(KernelHandler):
     async def write_session(self, session: JupyterSession) -> None:
         self.write_json(await self.model(session))
 
-    async def model(self, session: JupyterSession) -> dict[str, Any]:
+    async def model(self, session: JupyterSession) -> JupyterSessionModel:
         live = self.gateway.desk.live(self.user, session.kernel_id)
-        model = {name: getattr(session, name) for name in ("id", "path", "name", "type")}
+        model = JupyterSessionModel(
+            id=session.id,
+            path=session.path,
+            name=session.name,
+            type=session.type,
+            kernel=await self.kernel(live),
+        )
         if session.type == "notebook":
             model["notebook"] = {"path": session.path, "name": session.name}
-        return {**model, "kernel": await self.kernel(live)}
+        return model
 
     async def kernel_of(self, choice: KernelChoice | None) -> LiveSession:
         if choice is not None and choice.id is not None and choice.id in self.gateway.keeper.live:
@@ -86,19 +108,27 @@ class JupyterSessionHandler(KernelHandler):
 class JupyterSessions(JupyterSessionHandler):
     """``GET`` and ``POST /api/sessions``."""
 
+    @Operation("One's documents that have kernels", list[JupyterSessionModel])
     async def get(self) -> None:
         self.write_json([await self.model(session) for session in await self.sessions()])
 
+    @Operation(
+        "The session of that path",
+        JupyterSessionModel,
+        status=201,
+        takes=JupyterSessionWish,
+        refuses=(*GONE, NotFound, NoSuchOffer),
+    )
     async def post(self) -> None:
         """The session of that path; a new one, with a new kernel, where there is none."""
-        wish = from_json(Wish, self.body())
+        wish = from_json(JupyterSessionWish, self.body())
         found = next((one for one in await self.sessions() if one.path == wish.path), None)
         session = found or await self._add(wish)
         self.set_status(201)
         self.set_header("Location", f"/api/sessions/{session.id}")
         await self.write_session(session)
 
-    async def _add(self, wish: Wish) -> JupyterSession:
+    async def _add(self, wish: JupyterSessionWish) -> JupyterSession:
         """Where another request for the path was quicker, its session; the kernel started here is stopped."""
         kernel_id = (await self.kernel_of(wish.kernel)).session.id
         name = wish.path if wish.name is None else wish.name
@@ -114,12 +144,19 @@ class JupyterSessions(JupyterSessionHandler):
 class OneJupyterSession(JupyterSessionHandler):
     """``GET``, ``PATCH`` and ``DELETE /api/sessions/{id}``."""
 
+    @Operation("One session", JupyterSessionModel, refuses=GONE)
     async def get(self, session_id: str) -> None:
         await self.write_session(await self.session(session_id))
 
+    @Operation(
+        "The session, renamed or with another kernel",
+        JupyterSessionModel,
+        takes=JupyterSessionChange,
+        refuses=(*GONE, NotFound, NoSuchOffer),
+    )
     async def patch(self, session_id: str) -> None:
         """Another kernel takes the place of the one before, which is stopped."""
-        change = from_json(Change, self.body())
+        change = from_json(JupyterSessionChange, self.body())
         before = await self.session(session_id)
         texts = {name: getattr(change, name) for name in ("path", "name", "type")}
         after = replace(before, **{name: text for name, text in texts.items() if text is not None})
@@ -130,6 +167,7 @@ class OneJupyterSession(JupyterSessionHandler):
             await self.gateway.desk.stop(self.user, before.kernel_id)
         await self.write_session(after)
 
+    @Operation("Ends a session and its kernel", status=204, refuses=GONE)
     async def delete(self, session_id: str) -> None:
         session = await self.session(session_id)
         await self.gateway.desk.stop(self.user, session.kernel_id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypedDict
 
 from ...api import Offer, SessionState
 from ..live_session import LiveSession
@@ -12,17 +12,40 @@ from ..live_session import LiveSession
 _STATES = {SessionState.IDLE: "idle", SessionState.BUSY: "busy"}
 
 
+class KernelSpecModel(TypedDict):
+    """`spec` is what a ``kernel.json`` holds."""
+
+    name: str
+    spec: dict[str, Any]
+    resources: dict[str, str]
+
+
+class KernelSpecsModel(TypedDict):
+    """`default` is empty where there is no offer."""
+
+    default: str
+    kernelspecs: dict[str, KernelSpecModel]
+
+
+class KernelModel(TypedDict):
+    id: str
+    name: str
+    last_activity: str
+    execution_state: str
+    connections: int
+
+
 def spec_name(offer: str, *, simulated: bool) -> str:
     return f"farcell-{offer.lower()}{'-simulated' if simulated else ''}"
 
 
-def kernel_specs(offers: Iterable[Offer]) -> dict[str, Any]:
+def kernel_specs(offers: Iterable[Offer]) -> KernelSpecsModel:
     """One for each offer; the first is the default."""
     specs = {spec["name"]: spec for spec in map(_kernel_spec, offers)}
     return {"default": next(iter(specs), ""), "kernelspecs": specs}
 
 
-def _kernel_spec(offer: Offer) -> dict[str, Any]:
+def _kernel_spec(offer: Offer) -> KernelSpecModel:
     return {
         "name": spec_name(offer.name, simulated=offer.simulated),
         "spec": {
@@ -37,7 +60,7 @@ def _kernel_spec(offer: Offer) -> dict[str, Any]:
     }
 
 
-def kernel(live: LiveSession, offers: Iterable[Offer]) -> dict[str, Any]:
+def kernel(live: LiveSession, offers: Iterable[Offer]) -> KernelModel:
     """`offers` tell which spec a kernel that still waits for its container is of."""
     return {
         "id": live.session.id,

@@ -3,22 +3,73 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Annotated, Any, TypedDict
 
+from msgspec import Meta, Struct
 from tornado.iostream import StreamClosedError
 
+from ... import api
 from ...api import LeaseId, Session, SessionKey, SessionSpec, from_json, to_json
 from ...api.json_form import encode
-from ...errors import BadRequest, NotFound
+from ...errors import (
+    BadRequest,
+    Conflict,
+    NoSuchOffer,
+    NotFound,
+    SessionHoldsOther,
+    SessionNotFound,
+    Unavailable,
+    UnknownGpu,
+)
 from .. import book, records
 from ..events import Event
+from ..sessions import MAX_KEEP_S
 from .base import JsonHandler
+from .operation import Everybody, Operation
 
 MAX_LOG_BYTES = 256 << 10
 HEARTBEAT_S = 15.0
 """A comment line in the event stream, so that both ends notice a dead connection."""
 
 MAX_KEY_BYTES = {"machine": 200, "path": 1024, "name": 800}
+
+
+GONE = (SessionNotFound, Unavailable)
+
+
+class OffersAnswer(TypedDict):
+    offers: list[api.Offer]
+
+
+class SessionsAnswer(TypedDict):
+    sessions: list[Session]
+
+
+class LeasesAnswer(TypedDict):
+    leases: list[api.Lease]
+
+
+class LogAnswer(TypedDict):
+    """`lease` is None for a session that never had one."""
+
+    lease: str | None
+    log: str
+
+
+class KeepWish(Struct):
+    """The body of a POST to ``keep``; the desk refuses in words what is beyond the bounds."""
+
+    seconds: Annotated[float, Meta(extra_json_schema={"minimum": 0, "maximum": MAX_KEEP_S})]
+
+
+class ShownNote(Struct):
+    """The body of a POST to ``shown``: a position in the lease's journal."""
+
+    position: Annotated[int, Meta(ge=0, le=(1 << 63) - 1)]
+
+
+class ShownAnswer(TypedDict):
+    """Nothing: that it was answered says all."""
 
 
 def session_json(session: Session) -> dict[str, Any]:
@@ -28,18 +79,26 @@ def session_json(session: Session) -> dict[str, Any]:
 class Offers(JsonHandler):
     """``GET /farcell/v1/offers``."""
 
+    @Operation("What can be had now", OffersAnswer)
     async def get(self) -> None:
         offers = await self.gateway.places.offers()
-        self.write_json({"offers": [{**to_json(offer), "label": offer.label} for offer in offers]})
+        self.write_json({"offers": [{**to_json(offer), **offer.facts()} for offer in offers]})
 
 
 class Sessions(JsonHandler):
     """``GET /farcell/v1/sessions[?all=1]`` and ``POST``, whose body is a `SessionSpec`."""
 
+    @Operation("One's sessions, the newest first", SessionsAnswer, query=Everybody)
     async def get(self) -> None:
         sessions = await self.gateway.desk.list(self.user, everybody=self.wants_all())
         self.write_json({"sessions": [session_json(session) for session in sessions]})
 
+    @Operation(
+        "The session of that key, with a container or in the queue for one",
+        Session,
+        takes=SessionSpec,
+        refuses=(UnknownGpu, NoSuchOffer, SessionHoldsOther),
+    )
     async def post(self) -> None:
         spec = from_json(SessionSpec, self.body(), self.gateway.places.table)
         _check_key(spec.key)
@@ -56,9 +115,11 @@ def _check_key(key: SessionKey) -> None:
 class OneSession(JsonHandler):
     """``GET`` and ``DELETE /farcell/v1/sessions/{id}``; the latter ends its lease."""
 
+    @Operation("One session", Session, refuses=(SessionNotFound,))
     async def get(self, session_id: str) -> None:
         self.write_json(session_json(await self.gateway.desk.find(self.user, session_id)))
 
+    @Operation("Leaves the queue, or ends the session's lease", Session, refuses=(SessionNotFound,))
     async def delete(self, session_id: str) -> None:
         await self.gateway.desk.stop(self.user, session_id)
         self.write_json(session_json(await self.gateway.desk.find(self.user, session_id)))
@@ -67,37 +128,32 @@ class OneSession(JsonHandler):
 class KeepSession(JsonHandler):
     """``POST /farcell/v1/sessions/{id}/keep``, whose body is ``{"seconds": 3600}``."""
 
+    @Operation("Postpones the idle stop", Session, takes=KeepWish, refuses=(*GONE, Conflict))
     async def post(self, session_id: str) -> None:
-        body = self.body()
-        seconds = body.get("seconds") if isinstance(body, dict) else None
-        if not isinstance(seconds, int | float) or isinstance(seconds, bool):
-            raise BadRequest('keep takes {"seconds": NUMBER}')
-        self.gateway.desk.keep(self.user, session_id, float(seconds))
+        self.gateway.desk.keep(self.user, session_id, from_json(KeepWish, self.body()).seconds)
         self.write_json(session_json(await self.gateway.desk.find(self.user, session_id)))
 
 
 class ShownSession(JsonHandler):
     """``POST /farcell/v1/sessions/{id}/shown``, whose body is ``{"position": POSITION}`` of the lease's journal."""
 
+    @Operation("The notebook has shown the output up to there", ShownAnswer, takes=ShownNote, refuses=GONE)
     def post(self, session_id: str) -> None:
-        body = self.body()
-        position = body.get("position") if isinstance(body, dict) else None
-        if not isinstance(position, int) or isinstance(position, bool) or not 0 <= position < 1 << 63:
-            raise BadRequest('shown takes {"position": WHOLE NUMBER}')
-        self.gateway.desk.shown(self.user, session_id, position)
-        self.write_json({})
+        self.gateway.desk.shown(self.user, session_id, from_json(ShownNote, self.body()).position)
+        self.write_json(ShownAnswer())
 
 
 class Logs(JsonHandler):
     """``GET /farcell/v1/logs/{lease}``: the end of what a lease's processes wrote, also when it has ended."""
 
-    async def get(self, asked: str) -> None:
-        lease_id = LeaseId(asked)
-        lease = await self.gateway.database.read(lambda connection: records.read_lease(connection, lease_id))
-        if lease is None:
-            raise NotFound(f"there is no lease {asked}")
-        await self.gateway.desk.find(self.user, lease.session_id)
-        self.write_json({"lease": lease_id, "log": await self.log(lease_id)})
+    @Operation("The end of a lease's log", LogAnswer, refuses=(SessionNotFound,))
+    async def get(self, lease: str) -> None:
+        lease_id = LeaseId(lease)
+        found = await self.gateway.database.read(lambda connection: records.read_lease(connection, lease_id))
+        if found is None:
+            raise NotFound(f"there is no lease {lease_id}")
+        await self.gateway.desk.find(self.user, found.session_id)
+        self.write_json(LogAnswer(lease=lease_id, log=await self.log(lease_id)))
 
     async def log(self, lease_id: LeaseId) -> str:
         return await asyncio.to_thread(self.gateway.keeper.folders.log_tail, lease_id, MAX_LOG_BYTES)
@@ -106,15 +162,17 @@ class Logs(JsonHandler):
 class SessionLogs(Logs):
     """``GET /farcell/v1/sessions/{id}/logs``: the same of a session's newest lease."""
 
+    @Operation("The same of a session's newest lease", LogAnswer, refuses=(SessionNotFound,))
     async def get(self, session_id: str) -> None:
         session = await self.gateway.desk.find(self.user, session_id)
         lease_id = session.lease_id
-        self.write_json({"lease": lease_id, "log": await self.log(lease_id) if lease_id else ""})
+        self.write_json(LogAnswer(lease=lease_id, log=await self.log(lease_id) if lease_id else ""))
 
 
 class Leases(JsonHandler):
     """``GET /farcell/v1/leases[?all=1]``."""
 
+    @Operation("One's leases, also those that have ended", LeasesAnswer, query=Everybody)
     async def get(self) -> None:
         owner = None if self.wants_all() else self.user.id
         leases = await self.gateway.database.read(lambda connection: records.read_leases(connection, owner))
@@ -127,6 +185,7 @@ class Bill(JsonHandler):
     What agents told before is in it.
     """
 
+    @Operation("What was charged", api.Bill)
     async def get(self) -> None:
         await self.gateway.keeper.bookkeeper.flush()
         bill = await self.gateway.database.write(lambda connection: book.bill(connection, self.user.id))
@@ -139,6 +198,7 @@ class Events(JsonHandler):
     _queue: asyncio.Queue[Event] | None = None
     _gone = False
 
+    @Operation("What changes, as server-sent events", media="text/event-stream", query=Everybody)
     async def get(self) -> None:
         self.set_header("Content-Type", "text/event-stream")
         with self.gateway.events.listen(None if self.wants_all() else self.user.id) as queue:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 MAX_REASON_BYTES = 120
 """RFC 6455 leaves a close frame's reason 123."""
 GOING_AWAY = 1001
+SWITCHING_PROTOCOLS = 101
 
 
 @stream_request_body

@@ -7,7 +7,8 @@ from typing import Any
 
 from IPython.core.interactiveshell import InteractiveShell
 
-from farcell.remote_runtime.client.output import Output
+from farcell.remote_runtime.client.output import read_output
+from farcell.remote_runtime.wire.messages import KernelMessage
 
 _SHOWN = frozenset({"stream", "display_data", "update_display_data", "clear_output"})
 _REMEMBERED = 1000
@@ -25,17 +26,19 @@ class StrayOutput:
         while len(self._headers) > _REMEMBERED:
             self._headers.popitem(last=False)
 
-    def __call__(self, msg_type: str, output: Output, parent: dict[str, Any]) -> None:
+    def __call__(self, message: KernelMessage, header: dict[str, Any], parent: dict[str, Any]) -> None:
         kernel = getattr(self._shell, "kernel", None)
-        header = self._headers.get(str(parent.get("msg_id")))
-        if kernel is None or header is None or msg_type not in _SHOWN:
+        request = self._headers.get(str(parent.get("msg_id")))
+        msg_type = str(header.get("msg_type"))
+        if kernel is None or request is None or msg_type not in _SHOWN:
             return
+        output = read_output(message, msg_type)
         kernel.session.send(
             kernel.iopub_socket,
             msg_type,
             output.content,
             metadata=output.metadata,
-            parent={"header": header},
+            parent={"header": request},
             buffers=list(output.buffers),
             ident=f"kernel.{msg_type}".encode(),
         )

@@ -17,9 +17,10 @@ from ..errors import BadFrame, TooLarge
 from ..spawners.nvml import Nvml
 from ..wire import Kind, Message, Priority, control, messages
 from ..wire.messages import KernelMessage
-from ..wire.numbered import BROADCAST
+from ..wire.numbered import BROADCAST, OWN_CLIENTS
 from .activity import ActivityMeter
-from .cells import CellTracker, execute_request_id, input_reply_id
+from .cells import CellTracker, execute_request_id, input_reply_id, message_id
+from .heard import Heard
 from .kernel_keeper import RESTARTED, KernelKeeper
 from .kernel_process import KernelProcess
 from .lease_folder import LeaseFolder
@@ -43,7 +44,7 @@ class Agent:
         self._nvml = Nvml() if any(not device["simulated"] for device in folder.devices) else None
         self._devices = tuple(map(_device_fact, folder.devices))
         self._cells = CellTracker()
-        self._answers: set[str] = set()
+        self._heard = Heard()
         self._kernel = KernelKeeper(process, self, self._cells.to_kernel)
         self._link = GatewayLink(str(folder.socket), folder.lease_id, lambda: folder.token, self)
         self._outlet = Outlet(folder.path / "journal", self._link)
@@ -108,12 +109,11 @@ class Agent:
             _log.warning("lease %s: dropped a message: %s", self._folder.lease_id, error)
 
     def _from_client(self, client: int, message: KernelMessage) -> None:
-        """At most once: a cell, or an answer to its question, that came before is not given to the kernel again."""
-        execute_id, answer_id = execute_request_id(message), input_reply_id(message)
+        """At most once: what came before is not given to the kernel again; of stock clients, cells and answers."""
+        execute_id = execute_request_id(message)
         if execute_id is not None and not self._outlet.accept(execute_id, client):
             _log.info("lease %s: cell %s came again", self._folder.lease_id, execute_id)
-        elif answer_id is None or answer_id not in self._answers:
-            self._answers.update({answer_id} if answer_id else ())
+        elif self._heard.is_new(message_id(message) if client == OWN_CLIENTS else input_reply_id(message)):
             self._kernel.send(client, message)
 
     def _obey(self, order: control.FromGateway) -> None:

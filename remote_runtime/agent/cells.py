@@ -152,6 +152,12 @@ class CellTracker:
         return Cell(execute_id, cell.number, started_ms, now_ms, status, *cell.peaks)
 
 
+def message_id(message: KernelMessage) -> str | None:
+    """Any message's id, if it has one."""
+    header = _read(_header, message.header)
+    return header.msg_id or None if header is not None else None
+
+
 def execute_request_id(message: KernelMessage) -> str | None:
     """The execute id of a request to run something; None for any other message."""
     return _id_of(message, "shell", "execute_request")

@@ -20,7 +20,7 @@ T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 
-def _ignore(_msg_type: str, _output: object, _parent: dict[str, Any]) -> None:
+def _ignore(_message: KernelMessage, _header: dict[str, Any], _parent: dict[str, Any]) -> None:
     """What comes under no running cell is nobody's, unless somebody takes it."""
 
 

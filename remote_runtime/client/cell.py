@@ -5,14 +5,23 @@ from __future__ import annotations
 import queue
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from ..api import Session
 from ..errors import FarcellError
 from ..wire import messages
-from ..wire.messages import KernelMessage, encode
+from ..wire.messages import KernelMessage, decode, encode
 from .away import Missed
-from .output import Output
+from .output import Output, read_output
+
+
+class Source(Protocol):
+    """What is to run, and its execute id."""
+
+    @property
+    def execute_id(self) -> str: ...
+
+    def request(self) -> KernelMessage: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,29 +122,52 @@ class Ended:
 Event = Progress | Away | Began | LinkDown | LinkUp | Output | InputRequest | Ended
 
 
-class CellRun:
-    """The blocking side of a running cell: iterate over its events, from any one thread; the last is `Ended`."""
+class RunningCell:
+    """A cell as the client sees it. What comes of it is called on the client's event loop."""
 
-    def __init__(
-        self, source: CellSource, interrupt: Callable[[], None], answer: Callable[[KernelMessage], None]
-    ) -> None:
+    def __init__(self, source: Source) -> None:
         self.source = source
-        self._interrupt = interrupt
-        self._answer = answer
         self.begun = False
         """Whether the kernel was seen to begin with it."""
         self.withdrawn = False
         """Whether it was interrupted before it had anywhere to go."""
         self.session: Session | None = None
         """The session as the newest event told it."""
-        self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
 
     def put(self, event: Event) -> None:
-        """Called on the client's event loop."""
         self.begun = self.begun or isinstance(event, Began)
         if isinstance(event, Progress | Began | Ended) and event.session is not None:
             self.session = event.session
+
+    def hear(self, message: KernelMessage, header: dict[str, Any]) -> None:
+        """Each of its messages, in order, before what the message means for the cell is put."""
+        raise NotImplementedError
+
+
+class CellRun(RunningCell):
+    """The blocking side of a running cell: iterate over its events, from any one thread; the last is `Ended`."""
+
+    source: CellSource
+
+    def __init__(
+        self, source: CellSource, interrupt: Callable[[], None], answer: Callable[[KernelMessage], None]
+    ) -> None:
+        super().__init__(source)
+        self._interrupt = interrupt
+        self._answer = answer
+        self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+
+    def put(self, event: Event) -> None:
+        super().put(event)
         self._events.put(event)
+
+    def hear(self, message: KernelMessage, header: dict[str, Any]) -> None:
+        msg_type = str(header.get("msg_type"))
+        if message.channel == "stdin":
+            content = decode(message.content)
+            self.put(InputRequest(str(content.get("prompt", "")), bool(content.get("password")), header))
+        elif message.channel == "iopub" and msg_type not in ("status", "execute_input"):
+            self.put(read_output(message, msg_type))
 
     def next(self, timeout_s: float | None = None) -> Event:
         """The next event; raises `TimeoutError` after `timeout_s`. After a KeyboardInterrupt it is called again."""

@@ -18,7 +18,7 @@ from ..wire import numbered
 from ..wire.messages import KernelMessage, pack, unpack
 from ..wire.numbered import OWN_CLIENTS
 from .away import Missed
-from .cell import CellRun
+from .cell import RunningCell
 from .inbox import CellInbox, Finished, Stray
 
 _log = logging.getLogger(__name__)
@@ -41,22 +41,23 @@ class Way(Protocol):
 class Channels:
     """Serves the cells of one lease of a session. `closed` is set when it is of no use any more.
 
-    As long as a cell waits, a broken connection is made again, what was missed is read in the session's journal, and a
-    cell of which nobody knows whether it arrived is sent again: the agent runs none twice.
+    As long as a cell waits (with `stays`: as long as the lease lasts), a broken connection is made again, what was
+    missed is read in the session's journal, and what may not have arrived is sent again: the agent takes nothing twice.
     """
 
-    def __init__(self, session: Session, way: Way, stray: Stray) -> None:
+    def __init__(self, session: Session, way: Way, stray: Stray, *, stays: bool = False) -> None:
         self.closed = asyncio.Event()
         self._way = way
+        self._stays = stays
         self._inbox = CellInbox(session, stray)
         self._connection: WebSocketClientConnection | None = None
         self._old_lease = session.lease_id if session.state is SessionState.QUEUED else None
         self._position: int | None = None
 
     @classmethod
-    async def open(cls, session: Session, way: Way, stray: Stray) -> Channels:
+    async def open(cls, session: Session, way: Way, stray: Stray, *, stays: bool = False) -> Channels:
         """The session may still wait for its container; what is sent then waits at the gateway."""
-        channels = cls(session, way, stray)
+        channels = cls(session, way, stray, stays=stays)
         channels._connection = await way.connect(session.id)
         return channels
 
@@ -103,12 +104,17 @@ class Channels:
                 written = self._connection.write_message(pack(message), binary=True)
                 written.add_done_callback(lambda done: done.cancelled() or done.exception())
 
+    def ask(self, message: KernelMessage) -> None:
+        """Sends a request that is no cell; what comes of it is stray."""
+        self._inbox.asked(message)
+        self.send(message)
+
     def answer(self, execute_id: str, message: KernelMessage) -> None:
         """Answers a cell's question; once more over the next connection if it may not have arrived."""
         self._inbox.answered(execute_id, message)
         self.send(message)
 
-    async def run(self, cell: CellRun, anew: str | None) -> Finished | None:
+    async def run(self, cell: RunningCell, anew: str | None) -> Finished | None:
         """Sends a cell and waits for its end; None when nothing more comes from its container.
 
         Raises `OutcomeUnknown` when the kernel was replaced meanwhile.
@@ -125,14 +131,19 @@ class Channels:
             while self._connection is not None:
                 await self._read(self._connection)
                 self._connection = None
-                if self._inbox:
+                if self._wanted:
                     self._inbox.link_changed(up=False)
                     await self._resume()
         finally:
             self.closed.set()
             self._inbox.end()
 
+    @property
+    def _wanted(self) -> bool:
+        return bool(self._inbox) or self._stays
+
     def close(self) -> None:
+        self._stays = False
         if self._connection is not None:
             self._connection.close()
 
@@ -160,7 +171,7 @@ class Channels:
     async def _resume(self) -> None:
         """A new connection, and what was missed; none when the lease is over."""
         delay_s = _FIRST_DELAY_S
-        while self._inbox and self._connection is None:
+        while self._wanted and self._connection is None:
             try:
                 if not await self._reconnect():
                     return

@@ -26,7 +26,7 @@ from ..errors import (
 )
 from ..wire.messages import KernelMessage
 from .away import Missed, missed
-from .cell import Away, CellRun, Ended, Progress
+from .cell import Away, Ended, Progress, RunningCell
 from .channels import Channels
 from .endings import lease_ended, link_lost, started_anew
 from .inbox import Stray
@@ -50,11 +50,15 @@ class _Attached:
 
 
 class Core:
-    """Runs cells on the user's gateway, which others may ask too; everything on one event loop."""
+    """Runs cells on the user's gateway, which others may ask too; everything on one event loop.
 
-    def __init__(self, stray: Stray, changed: Callable[[Session], None]) -> None:
+    With `stays`, it keeps the way to a session open between cells too, as long as the session has a container.
+    """
+
+    def __init__(self, stray: Stray, changed: Callable[[Session], None], *, stays: bool = False) -> None:
         self._stray = stray
         self._changed = changed
+        self._stays = stays
         self._following: asyncio.Task[None] | None = None
         self._telling: dict[Channels, asyncio.Task[None]] = {}
         self.gateway = UserGateway()
@@ -65,7 +69,7 @@ class Core:
 
     # --- cells ---
 
-    async def run_cell(self, cell: CellRun, spec: SessionSpec) -> None:
+    async def run_cell(self, cell: RunningCell, spec: SessionSpec) -> None:
         """Runs a cell to its `Ended`, whatever happens on the way; cancelling withdraws it."""
         try:
             cell.put(await self._run(cell, spec))
@@ -78,7 +82,7 @@ class Core:
             cell.put(Ended(None, OutcomeUnknown("the cell was withdrawn"), cell.session, 0.0))
             raise
 
-    async def _run(self, cell: CellRun, spec: SessionSpec) -> Ended:
+    async def _run(self, cell: RunningCell, spec: SessionSpec) -> Ended:
         channels, anew, missed = await self._attach(spec)
         cell.session = channels.session
         if missed is not None and missed.outputs:
@@ -105,7 +109,7 @@ class Core:
             channels.session = await self.gateway.session(channels.session.id)
         return channels.session
 
-    async def interrupt_cell(self, cell: CellRun) -> None:
+    async def interrupt_cell(self, cell: RunningCell) -> None:
         """Interrupts a cell that was sent, if its session has a kernel; otherwise the cell never begins."""
         channels = self._sent.get(cell.source.execute_id)
         if channels is None:
@@ -121,11 +125,27 @@ class Core:
             await self.gateway.stop(session.id)
         return waits
 
-    def answer(self, cell: CellRun, message: KernelMessage) -> None:
+    def answer(self, cell: RunningCell, message: KernelMessage) -> None:
         """Answers a cell's question; silent when the cell is over."""
         channels = self._sent.get(cell.source.execute_id)
         if channels is not None:
             channels.answer(cell.source.execute_id, message)
+
+    # --- everything else that a front end says ---
+
+    def attached(self, key: SessionKey) -> Session | None:
+        """The session if a kernel of its can be asked now, without starting anything."""
+        attached = self._attached.get(key)
+        if attached is None or attached.channels.closed.is_set() or not attached.channels.position:
+            return None
+        return attached.channels.session
+
+    def ask(self, key: SessionKey, message: KernelMessage) -> None:
+        """Sends a session's kernel a request that is no cell; what comes of it is stray. Silent where none is there."""
+        if self.attached(key) is not None:
+            self._attached[key].channels.ask(message)
+
+    # --- attaching ---
 
     async def _attach(self, spec: SessionSpec) -> tuple[Channels, str | None, Missed | None]:
         """The session's open channels; opened, and the session started, where they are not.
@@ -136,10 +156,10 @@ class Core:
             attached = self._attached.get(spec.key)
             if attached is not None and attached.channels.serve(spec):
                 return attached.channels, None, None
-            session = await self._ensure(spec)
+            session = await self.gateway.patiently(self._ensure, spec)
             anew = started_anew(session)
-            missed = await self.missed(session) if attached is None else None
-            channels = await self._open(session)
+            missed = await self.gateway.patiently(self.missed, session) if attached is None else None
+            channels = await self.gateway.patiently(self._open, session)
             if missed is not None and session.state not in (SessionState.QUEUED, SessionState.STARTING):
                 channels.go_on_after(missed)
             if attached is not None:
@@ -182,11 +202,11 @@ class Core:
     async def _open(self, session: Session) -> Channels:
         """Raises why the session is gone if it was faster to fail than this is to connect."""
         try:
-            return await Channels.open(session, self.gateway, self._stray)
+            return await Channels.open(session, self.gateway, self._stray, stays=self._stays)
         except SessionNotFound:
             raise lease_ended(await self.gateway.session(session.id), begun=False) from None
 
-    async def _tell_progress(self, cell: CellRun, channels: Channels) -> None:
+    async def _tell_progress(self, cell: RunningCell, channels: Channels) -> None:
         """While the cell has not begun: where its session is on the way to a kernel."""
         told = None
         while not cell.begun:
@@ -201,7 +221,7 @@ class Core:
                 told = (session.state, session.queue)
                 cell.put(Progress(session))
 
-    async def _why_lost(self, channels: Channels, cell: CellRun) -> FarcellError:
+    async def _why_lost(self, channels: Channels, cell: RunningCell) -> FarcellError:
         try:
             session = await self.gateway.session(channels.session.id)
         except SessionNotFound as error:

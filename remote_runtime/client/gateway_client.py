@@ -97,8 +97,10 @@ class GatewayClient:
     async def get_json(self, path: str) -> Any:
         return await self._fetch("GET", path, timeout_s=ANSWER_PINGS * PING_S)
 
-    async def post_json(self, path: str, body: Any) -> Any:
-        return await self._fetch("POST", path, encode(body))
+    async def post_json(self, path: str, body: Any, *, repeatable: bool = False) -> Any:
+        """What is `repeatable` is given up as soon as a question is, because it can be asked again."""
+        timeout_s = ANSWER_PINGS * PING_S if repeatable else CHANGE_S
+        return await self._fetch("POST", path, encode(body), timeout_s)
 
     async def delete_json(self, path: str) -> Any:
         return await self._fetch("DELETE", path)

@@ -13,12 +13,14 @@ from ..api import Session
 from ..errors import BadRequest
 from ..wire.messages import KernelMessage, decode, header_of
 from .away import SHOWN_TYPES
-from .cell import Began, CellRun, InputRequest, LinkDown, LinkUp
+from .cell import Began, LinkDown, LinkUp, RunningCell
 from .endings import kernel_died
 from .output import Output, read_output
 
-Stray = Callable[[str, Output, dict[str, Any]], None]
-"""Gets what comes under no running cell: message type, message, parent header; a thread that prints after its cell."""
+Stray = Callable[[KernelMessage, dict[str, Any], dict[str, Any]], None]
+"""Gets what belongs to no cell that waits here, with its header and its parent's: a thread that prints after its cell,
+comms, answers to other requests.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,7 @@ class Waiting:
     is None when nothing more will come.
     """
 
-    run: CellRun
+    run: RunningCell
     anew: str | None
     after: int
     end: asyncio.Future[Finished | None]
@@ -56,6 +58,7 @@ class CellInbox:
         self.session = session
         self._stray = stray
         self._cells: dict[str, Waiting] = {}
+        self._asked: dict[str, KernelMessage] = {}
         self._adopted: set[str] = set()
         self._unclaimed: list[Output] = []
 
@@ -64,7 +67,7 @@ class CellInbox:
         return bool(self._cells)
 
     @contextmanager
-    def waiting(self, run: CellRun, anew: str | None, after: int = 0) -> Iterator[Waiting]:
+    def waiting(self, run: RunningCell, anew: str | None, after: int = 0) -> Iterator[Waiting]:
         """The cell's messages come to it as long as this lasts."""
         waiting = Waiting(run, anew, after, asyncio.get_running_loop().create_future())
         self._cells[run.source.execute_id] = waiting
@@ -84,10 +87,15 @@ class CellInbox:
         if execute_id in self._cells:
             self._cells[execute_id].answer = answer
 
+    def asked(self, message: KernelMessage) -> None:
+        """A request that is no cell went out: it is out until the kernel is idle after it."""
+        self._asked[str(header_of(message).get("msg_id"))] = message
+
     def unheard(self) -> list[KernelMessage]:
         """The requests and answers of which nobody knows whether they arrived."""
         requests = [waiting.run.source.request() for waiting in self._unaccepted()]
-        return requests + [waiting.answer for waiting in self._cells.values() if waiting.answer is not None]
+        answers = [waiting.answer for waiting in self._cells.values() if waiting.answer is not None]
+        return [*requests, *answers, *self._asked.values()]
 
     def unaccepted_since(self, position: int) -> int:
         """From where on a journal tells which of them did; `position` where there are none."""
@@ -124,12 +132,14 @@ class CellInbox:
         msg_type = str(header.get("msg_type"))
         if waiting is not None:
             self._of_cell(waiting, msg_type, header, message)
-        elif msg_type == "status":
+        elif msg_type == "status" and not parent:
             self._lifecycle(decode(message.content), missed=missed)
         elif message.channel == "iopub" and parent.get("msg_id") in self._adopted:
             self._of_adopted(read_output(message, msg_type))
-        elif message.channel == "iopub" and parent:
-            self._stray(msg_type, read_output(message, msg_type), parent)
+        else:
+            if msg_type == "status" and decode(message.content).get("execution_state") == "idle":
+                self._asked.pop(str(parent.get("msg_id")), None)
+            self._stray(message, header, parent)
 
     def _of_adopted(self, output: Output) -> None:
         waiting = next(iter(self._cells.values()), None)
@@ -144,16 +154,9 @@ class CellInbox:
         self, waiting: Waiting, msg_type: str, header: dict[str, Any], message: KernelMessage
     ) -> None:
         waiting.accepted = True
-        if message.channel == "iopub":
-            if msg_type == "status":
-                self._status(waiting, decode(message.content).get("execution_state"))
-            elif msg_type != "execute_input":
-                waiting.run.put(read_output(message, msg_type))
-        elif message.channel == "stdin":
-            content = decode(message.content)
-            waiting.run.put(
-                InputRequest(str(content.get("prompt", "")), bool(content.get("password")), header)
-            )
+        waiting.run.hear(message, header)
+        if msg_type == "status":
+            self._status(waiting, decode(message.content).get("execution_state"))
         elif msg_type == "execute_reply":
             waiting.reply = decode(message.content)
             self._end_if_over(waiting)

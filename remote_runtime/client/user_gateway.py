@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import Any
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, ParamSpec, TypeVar
 from urllib.parse import quote
 
 from tornado.websocket import WebSocketClientConnection
@@ -17,6 +18,10 @@ from .locate import connect
 from .streams import RecordParser
 
 SUBPROTOCOL = "farcell.client.v1"
+AWAY_S, AGAIN_S = 20.0, 0.5
+"""How long a gateway may be away before a new cell is given up, and how often it is looked for."""
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class UserGateway:
@@ -25,6 +30,7 @@ class UserGateway:
     def __init__(self) -> None:
         self._gateway: GatewayClient | None = None
         self._finding = asyncio.Lock()
+        self._reached = False
 
     async def get(self, path: str) -> Any:
         return await self._ask("get_json", path)
@@ -35,14 +41,27 @@ class UserGateway:
     async def delete(self, path: str) -> Any:
         return await self._ask("delete_json", path)
 
-    async def _ask(self, verb: str, *arguments: Any) -> Any:
+    async def _ask(self, verb: str, *arguments: Any, **options: Any) -> Any:
         """Once more, with a newly found gateway, when the known one is gone: restarted, it has another token."""
         gateway = await self.gateway()
         try:
-            return await getattr(gateway, verb)(*arguments)
+            answer = await getattr(gateway, verb)(*arguments, **options)
         except (GatewayUnreachable, Unauthorized):
             gateway = await self._find_again(gateway)
-            return await getattr(gateway, verb)(*arguments)
+            answer = await getattr(gateway, verb)(*arguments, **options)
+        self._reached = True
+        return answer
+
+    async def patiently(self, ask: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Asks again for a while, where a gateway that has answered before is away: it may be restarting."""
+        given_up_at = time.monotonic() + AWAY_S
+        while True:
+            try:
+                return await ask(*args, **kwargs)
+            except GatewayUnreachable:
+                if not self._reached or time.monotonic() > given_up_at:
+                    raise
+            await asyncio.sleep(AGAIN_S)
 
     async def gateway(self) -> GatewayClient:
         async with self._finding:
@@ -126,7 +145,8 @@ class UserGateway:
 
     async def ensure(self, spec: SessionSpec) -> Session:
         """The session, started where it was not."""
-        return from_json(Session, await self.post("/farcell/v1/sessions", to_json(spec)))
+        asked = self._ask("post_json", "/farcell/v1/sessions", to_json(spec), repeatable=True)
+        return from_json(Session, await asked)
 
     async def events(self, received: Callable[[bytes], None], quiet_s: float) -> None:
         """Follows the gateway's events until they break off, or nothing comes for so long.

@@ -157,7 +157,7 @@ async def opened(told: Session | None = None, before: Channels | None = None) ->
     way = PlayedWay(told or session())
     strays: list[str] = []
     channels = await Channels.open(
-        way.told, way, lambda _type, output, _parent: strays.append(output.content["text"])
+        way.told, way, lambda message, *_: strays.append(messages.decode(message.content).get("text", ""))
     )
     if before is not None:
         channels.take_over(before)

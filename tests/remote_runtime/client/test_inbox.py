@@ -7,7 +7,7 @@ from itertools import permutations
 from typing import Any
 
 import pytest
-from far_messages import PlayedCell, about, question, reply, restarting, status, stream
+from far_messages import PlayedCell, about, header, question, reply, restarting, status, stream
 from hypothesis import given
 from hypothesis import strategies as st
 from tellings import session
@@ -16,6 +16,7 @@ from farcell.remote_runtime.client.cell import Began, InputRequest, LinkDown, Li
 from farcell.remote_runtime.client.inbox import CellInbox
 from farcell.remote_runtime.client.output import Output
 from farcell.remote_runtime.errors import BadFrame, OutcomeUnknown
+from farcell.remote_runtime.wire import messages
 from farcell.remote_runtime.wire.messages import KernelMessage
 
 
@@ -23,8 +24,8 @@ class Strays:
     def __init__(self) -> None:
         self.seen: list[tuple[str, str]] = []
 
-    def __call__(self, msg_type: str, _output: Output, parent: dict[str, Any]) -> None:
-        self.seen.append((msg_type, parent["msg_id"]))
+    def __call__(self, _message: KernelMessage, header: dict[str, Any], parent: dict[str, Any]) -> None:
+        self.seen.append((header["msg_type"], parent.get("msg_id", "")))
 
 
 @pytest.fixture
@@ -94,12 +95,32 @@ async def test_what_comes_under_no_waiting_cell_is_a_stray(inbox, strays):
     assert strays.seen == [("stream", "gone")]
 
 
-async def test_others_replies_questions_and_what_has_no_parent_are_nobodys(inbox, strays):
+async def test_answers_to_others_and_what_has_no_parent_are_stray_too(inbox, strays):
     inbox.received(reply("another"))
     inbox.received(question("another"))
     inbox.received(status("another", "busy"))
     inbox.received(about(None, "comm_open"))
-    assert strays.seen == []
+    told = [
+        ("execute_reply", "another"),
+        ("input_request", "another"),
+        ("status", "another"),
+        ("comm_open", ""),
+    ]
+    assert strays.seen == told
+
+
+async def test_a_request_that_is_no_cell_is_out_until_the_kernel_is_idle_after_it(inbox):
+    asked = messages.encode("shell", header("complete_request", "tab"))
+    inbox.asked(asked)
+    for seen in (
+        status("tab", "busy"),
+        about("tab", "complete_reply", channel="shell"),
+        status("other", "idle"),
+    ):
+        inbox.received(seen)
+        assert inbox.unheard() == [asked]
+    inbox.received(status("tab", "idle"))
+    assert inbox.unheard() == []
 
 
 async def test_a_kernel_that_is_replaced_ends_every_cell_that_waits(inbox):

@@ -9,9 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
+from farcell.remote_runtime.api.duration import parse_duration
 from farcell.remote_runtime.errors import BadRequest
-
-_DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?", re.IGNORECASE)
 
 CELL_USAGE = "%%gpu [REQUEST] [-n NAME] [--idle 10s] [--timeout 1h] [-q]"
 
@@ -70,18 +69,6 @@ def parse_command(line: str, verbs: Sequence[str]) -> Command:
     if verb not in verbs:
         raise BadRequest(f"there is no '%gpu {verb}'; there are: {', '.join(verbs)}")
     return Command(verb, tuple(operands))
-
-
-def parse_duration(text: str) -> float:
-    """Seconds in ``90``, ``10s``, ``5m``, ``1h``, ``1h30m``; raises `BadRequest` for anything else, and for nothing."""
-    match = _DURATION.fullmatch(text.strip())
-    if match is None or not any(match.groups()):
-        raise BadRequest(f"{text!r} is not a duration: write one like 10s, 5m, 1h or 1h30m")
-    hours, minutes, seconds = (float(part or 0) for part in match.groups())
-    total_s = hours * 3600 + minutes * 60 + seconds
-    if total_s <= 0:
-        raise BadRequest(f"{text!r} is no time at all")
-    return total_s
 
 
 def _split(line: str) -> list[str]:

@@ -8,10 +8,11 @@ from typing import Any
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magic import Magics, cell_magic, line_magic, magics_class
 
+from farcell.remote_runtime.api.duration import parse_duration
 from farcell.remote_runtime.client.endings import format_duration
 from farcell.remote_runtime.errors import BadRequest
 
-from .arguments import CELL_USAGE, Command, parse_cell, parse_command, parse_duration
+from .arguments import CELL_USAGE, Command, parse_cell, parse_command
 from .reports import bill_table, offers_table, sessions_table, signals_line
 from .sentences import ended_line
 from .sessions import NotebookSessions

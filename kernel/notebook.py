@@ -33,11 +33,15 @@ class Notebook:
         return key == self.session_key(key.name)
 
     def path(self) -> str | None:
-        """As Jupyter Server tells it, or VS Code."""
+        """As Jupyter Server tells it, or VS Code; a run without a front end has none."""
+        if config.run_name():
+            return None
         return config.notebook_path() or self._shell.user_ns.get("__vsc_ipynb_file__")
 
     def _kernel_name(self) -> str:
-        """From the connection file, which is new for each kernel that has no notebook path."""
+        """The run's, else from the connection file, which is new for each kernel that has no notebook path."""
+        if run := config.run_name():
+            return run
         connection_file = getattr(getattr(self.kernel, "parent", None), "connection_file", None)
         identity = f"{connection_file}:{id(self._shell) if connection_file is None else ''}"
         return f"kernel-{hashlib.sha256(identity.encode()).hexdigest()[:16]}"

@@ -4,6 +4,7 @@
 
     FARCELL_DATA_DIR   the folder for everything below (default: the platform's user data folder)
     FARCELL_SIMULATE   simulated devices for the embedded gateway, such as H100:2,T4:4
+    FARCELL_RUN        set for the kernel of a run without a front end: what its sessions are known by, and end with
 """
 
 from __future__ import annotations
@@ -40,6 +41,11 @@ def simulate() -> str:
 def notebook_path() -> str | None:
     """The notebook's path as Jupyter Server tells its kernels; None elsewhere."""
     return os.environ.get("JPY_SESSION_NAME") or None
+
+
+def run_name() -> str | None:
+    """What `farcell run` tells its kernel; None elsewhere. It counts before a notebook's path."""
+    return os.environ.get("FARCELL_RUN") or None
 
 
 def machine_id() -> str:

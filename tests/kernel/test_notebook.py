@@ -22,7 +22,8 @@ def shell(connection_file: str | None = "/run/kernel-1.json", code: str = "%%gpu
 
 @pytest.fixture(autouse=True)
 def no_path(data_dir, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.delenv("JPY_SESSION_NAME", raising=False)
+    for name in ("JPY_SESSION_NAME", "FARCELL_RUN"):
+        monkeypatch.delenv(name, raising=False)
 
 
 def test_a_notebook_with_a_path_is_found_again_by_it(monkeypatch: pytest.MonkeyPatch):
@@ -48,6 +49,13 @@ def test_without_a_path_each_kernel_is_a_notebook_of_its_own():
 
 def test_a_kernel_without_a_path_does_not_tell_where_its_files_lie():
     assert "/run" not in Notebook(shell("/run/kernel-1.json")).session_key("h100").path
+
+
+def test_a_run_without_a_front_end_has_sessions_of_its_own_under_its_name(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("JPY_SESSION_NAME", "work/a.ipynb")  # of the notebook whose terminal it was started in
+    monkeypatch.setenv("FARCELL_RUN", "b.ipynb (run 1a2b3c4d)")
+    key = Notebook(shell(__vsc_ipynb_file__="/home/ada/a.ipynb")).session_key("h100")
+    assert (key.path, key.ephemeral) == ("b.ipynb (run 1a2b3c4d)", True)
 
 
 def test_a_terminal_is_a_notebook_of_its_own():

@@ -37,7 +37,11 @@ class Command(Application):
     """
 
     arguments: ClassVar[str] = ""
-    """What follows the name, as shown to people; the number of words allowed is counted from it."""
+    """What follows the name, as shown to people; the number of words allowed is counted from it: ``NAME...`` is one or
+    more.
+    """
+    placeholders: ClassVar[dict[str, str]] = {}
+    """What stands behind an option in the help, where that is not the option's last word."""
     aliases: dict[str, Any] = {}
     flags: dict[str, Any] = DEBUG_FLAG
     raise_config_file_errors = True
@@ -76,7 +80,8 @@ class Command(Application):
     def _check_words(self) -> None:
         allowed = self.arguments.split()
         needed = sum(not word.startswith("[") for word in allowed)
-        if not needed <= len(self.extra_args) <= len(allowed):
+        most = len(self.extra_args) if self.arguments.endswith("...") else len(allowed)
+        if not needed <= len(self.extra_args) <= most:
             raise BadRequest(f"usage: {self.usage}")
 
     def _create_loader(self, argv: Any, aliases: Any, flags: Any, classes: Any) -> StrictLoader:
@@ -95,12 +100,15 @@ class Command(Application):
             yield "\n--help-all shows what else can be set in farcell_config.py"
 
     def _own_options(self) -> dict[str, str]:
-        taking = {f"--{name} {_placeholder(name)}": told for name, (_, told) in self.aliases.items()}
+        taking = {self._option(names): told for names, (_, told) in self.aliases.items()}
         return taking | {f"--{name}": told for name, (_, told) in self.flags.items()}
 
-
-def _placeholder(option: str) -> str:
-    return option.rsplit("-", 1)[-1].upper()
+    def _option(self, names: str | tuple[str, ...]) -> str:
+        """``-o, --output PATH``; the long name comes last."""
+        names = (names,) if isinstance(names, str) else names
+        long = names[-1]
+        shown = ", ".join(f"--{name}" if len(name) > 1 else f"-{name}" for name in names)
+        return f"{shown} {self.placeholders.get(long) or long.rsplit('-', 1)[-1].upper()}"
 
 
 def _section(title: str, rows: dict[str, str]) -> Iterator[str]:

@@ -50,6 +50,14 @@ def users_table(users: Iterable[tuple[str, str]]) -> Table:
     return table
 
 
+def kernels_table(kernels: Iterable[tuple[str, str, str, str]]) -> Table:
+    """Of names, names for people, requests and folders."""
+    table = _table("kernel", "shown as", "runs on", "folder")
+    for row in kernels:
+        table.add_row(*row)
+    return table
+
+
 def bill_table(bill: Bill) -> Table:
     """Every line to the nano-dollar, so that they add up as one sees them; real and simulated sums apart."""
     table = _table("notebook", "session", "device", "cell", "status", ">seconds", ">dollars")

@@ -104,6 +104,7 @@ def test_the_wheel_holds_every_package_and_the_built_front_end(wheel: Path):
         SERVER_CONFIG,
         "farcell/py.typed",
         "farcell/remote_runtime/api/gpus.toml",
+        "farcell/remote_runtime/cli/logos/logo-64x64.png",
     ):
         assert any(name.match(pattern) for name in names), pattern
 

@@ -10,10 +10,15 @@ import pytest
 from farcell_command import Person
 
 from farcell.remote_runtime.cli.application import _COMMANDS, Farcell
+from farcell.remote_runtime.cli.kernel import Kernels
 from farcell.remote_runtime.cli.user import Users
 
 HEAVY = {"alembic", "jupyter_client", "sqlalchemy", "tornado", "zmq"}
-COMMANDS = [*([name] for name in _COMMANDS), *(["user", name] for name in Users.subcommands)]
+COMMANDS = [
+    *([name] for name in _COMMANDS),
+    *(["kernel", name] for name in Kernels.subcommands),
+    *(["user", name] for name in Users.subcommands),
+]
 
 
 @pytest.fixture

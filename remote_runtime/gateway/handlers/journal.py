@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterator
 from typing import Annotated, TypedDict
 
@@ -18,6 +19,7 @@ from .base import JsonHandler
 from .operation import Operation
 
 PIECE_BYTES = 1 << 20
+MAX_POSITION = (1 << 63) - 1
 MEDIA = "application/vnd.farcell.journal"
 
 
@@ -25,7 +27,7 @@ class Span(TypedDict, total=False):
     """A query: which lease's journal, and behind which position."""
 
     lease: str
-    after: Annotated[int, Meta(ge=0, le=(1 << 63) - 1)]
+    after: Annotated[int, Meta(ge=0, le=MAX_POSITION)]
 
 
 class SessionJournal(JsonHandler):
@@ -41,8 +43,10 @@ class SessionJournal(JsonHandler):
     async def get(self, session_id: str) -> None:
         lease_id = await self._lease(session_id)
         after = self.get_query_argument("after", "0")
-        if not after.isascii() or not after.isdigit() or len(after) > 19:
-            raise BadRequest(f"a journal's positions are whole numbers, not {after!r}")
+        if not re.fullmatch("[0-9]{1,19}", after) or int(after) > MAX_POSITION:
+            raise BadRequest(
+                f"a journal's positions are whole numbers up to {MAX_POSITION}, not {after[:80]!r}"
+            )
         self.set_header("Content-Type", MEDIA)
         self.set_header("Farcell-Lease", lease_id)
         reader = JournalReader(self.gateway.keeper.folders.journal(lease_id))

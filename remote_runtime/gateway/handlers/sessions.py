@@ -25,6 +25,7 @@ from .. import book, records
 from ..events import Event
 from ..sessions import MAX_KEEP_S
 from .base import JsonHandler
+from .journal import MAX_POSITION
 from .operation import Everybody, Operation
 
 MAX_LOG_BYTES = 256 << 10
@@ -65,7 +66,7 @@ class KeepWish(Struct):
 class ShownNote(Struct):
     """The body of a POST to ``shown``: a position in the lease's journal."""
 
-    position: Annotated[int, Meta(ge=0, le=(1 << 63) - 1)]
+    position: Annotated[int, Meta(ge=0, le=MAX_POSITION)]
 
 
 class ShownAnswer(TypedDict):

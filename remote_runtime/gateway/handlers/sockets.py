@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from tornado.web import stream_request_body
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
-from ...errors import BadRequest, FarcellError
+from ...errors import BadRequest, FarcellError, MethodNotAllowed
 from .base import Guard
 
 if TYPE_CHECKING:
@@ -18,6 +18,8 @@ MAX_REASON_BYTES = 120
 """RFC 6455 leaves a close frame's reason 123."""
 GOING_AWAY = 1001
 SWITCHING_PROTOCOLS = 101
+WEBSOCKET_VERSION = "13"
+"""RFC 6455's, the only one that was not a draft's."""
 
 
 @stream_request_body
@@ -35,14 +37,27 @@ class SocketHandler(Guard, WebSocketHandler):
 
     async def prepare(self) -> None:
         self.check_size()
+        if self.request.method != "GET":
+            raise MethodNotAllowed("here is a WebSocket, which is asked for by GET")
         if self.body_bytes() != 0:
             raise BadRequest("a request for a WebSocket has no body")
         self.check_place()
         await self.check()
-        if self.request.headers.get("Upgrade", "").lower() != "websocket":
+        if not self._is_handshake():
             raise BadRequest(
                 f"here is a WebSocket (subprotocol {' or '.join(self.subprotocols)}); this is no request for one"
             )
+
+    def _is_handshake(self) -> bool:
+        """Tornado would look for the same, and answer in a form of its own."""
+        headers = self.request.headers
+        connection = [word.strip().lower() for word in headers.get("Connection", "").split(",")]
+        return (
+            headers.get("Upgrade", "").lower() == "websocket"
+            and "upgrade" in connection
+            and headers.get("Sec-WebSocket-Version") == WEBSOCKET_VERSION
+            and bool(headers.get("Sec-WebSocket-Key"))
+        )
 
     async def check(self) -> None:
         """Raises where whoever asks may not have this WebSocket."""

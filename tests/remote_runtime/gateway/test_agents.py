@@ -146,7 +146,31 @@ async def test_what_is_no_websocket_is_told_so(house: House, lease_id: str):
     path = f"/farcell/v1/agents/{lease_id}/connect"
     assert is_error(await face.get(path), 400, "bad-request")
     assert is_error(await face.ask("GET", path, b"a body"), 400, "bad-request")
-    assert is_error(await face.post(path), 400, "bad-request")
+    assert is_error(await face.post(path), 405, "method-not-allowed")
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"Connection": "close"},
+        {"Upgrade": "h2c"},
+        {"Sec-WebSocket-Version": "99"},
+        {"Sec-WebSocket-Version": "13, 8"},
+        {"Sec-WebSocket-Key": ""},
+    ],
+)
+async def test_a_handshake_that_is_none_is_told_so_in_the_one_form(
+    house: House, lease_id: str, changed: dict[str, str]
+):
+    face = Face(house.port, await token_of(house, lease_id))
+    handshake = {
+        "Connection": "Upgrade",
+        "Upgrade": "websocket",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+    }
+    path = f"/farcell/v1/agents/{lease_id}/connect"
+    assert is_error(await face.get(path, **handshake | changed), 400, "bad-request")
 
 
 async def test_what_comes_first_must_be_a_hello_that_makes_sense(

@@ -134,6 +134,12 @@ async def test_an_unknown_method_is_not_allowed(ada: Face):
         )
 
 
+async def test_what_is_allowed_is_told_to_who_asks_for_something_else(house: House, ada: Face):
+    for path, allowed in {SESSIONS: b"GET, POST", f"{SESSIONS}/x": b"GET, DELETE"}.items():
+        sent = head(path, ada.token, "Connection: close", method="PUT")
+        assert b"\r\nAllow: " + allowed + b"\r\n" in await exchange(house.port, sent), path
+
+
 async def test_a_query_that_is_no_text_is_refused(ada: Face):
     assert is_error(await ada.get(f"{SESSIONS}?all=%ff"), 400, "bad-request")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ..api import Request, SessionId
 from .matching import needed
@@ -11,13 +11,17 @@ from .matching import needed
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A session that waits. Turns order the queue; `arrival` counts submissions and breaks ties."""
+    """A session that waits. Turns order the queue; `arrival` counts submissions and breaks ties.
+
+    Who is `absent` keeps the place, and is passed over.
+    """
 
     session_id: SessionId
     owner: str
     request: Request
     turn: float
     arrival: int
+    absent: bool = False
 
     @property
     def count(self) -> int:
@@ -42,7 +46,16 @@ class Queue:
     _waiting: dict[SessionId, Waiting] = field(default_factory=dict)
     _arrivals: int = 0
 
-    def join(self, session_id: SessionId, owner: str, request: Request, held: int, now: float) -> None:
+    def join(
+        self,
+        session_id: SessionId,
+        owner: str,
+        request: Request,
+        held: int,
+        now: float,
+        *,
+        absent: bool = False,
+    ) -> None:
         """`held` is what the owner's leases hold; a session that already waits keeps its turn and request."""
         if session_id in self._waiting:
             return
@@ -50,11 +63,16 @@ class Queue:
         load = held + sum(waiting.count for waiting in own)
         turn = max([now + self.fair_share_s * load, *(waiting.turn for waiting in own)])
         self._arrivals += 1
-        self._waiting[session_id] = Waiting(session_id, owner, request, turn, self._arrivals)
+        self._waiting[session_id] = Waiting(session_id, owner, request, turn, self._arrivals, absent)
 
     def leave(self, session_id: SessionId) -> None:
         """Silent when it does not wait."""
         self._waiting.pop(session_id, None)
+
+    def come(self, session_id: SessionId) -> None:
+        """Is absent no more; silent when it does not wait."""
+        if session_id in self._waiting:
+            self._waiting[session_id] = replace(self._waiting[session_id], absent=False)
 
     def line(self) -> list[Waiting]:
         """All that wait, next first."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from ..api import GpuTable, Lease, Offer, QueuePlace, Request, SessionId, device_label
+from ..api import Device, GpuTable, Lease, Offer, QueuePlace, Request, SessionId, device_label
+from ..errors import NoSuchOffer
 from .matching import Option, options, refusal
 from .queue import Queue, Waiting, before
 from .reason import reason
@@ -53,8 +54,18 @@ class Scheduler:
         if session_id in self._queue or session_id in self._stock.holdings:
             return
         self.check(request)
-        held = sum(holding.count for holding in self._stock.holdings.values() if holding.owner == owner)
-        self._queue.join(session_id, owner, request, held, now)
+        self._join(session_id, owner, request, now)
+
+    def rejoin(self, session_id: SessionId, owner: str, request: Request, since: float) -> None:
+        """Queues a session that waited already before a gateway's restart, also while nothing fulfils its request.
+
+        To be called in the order in which they joined. They keep their places, but get nothing before `come`.
+        """
+        self._join(session_id, owner, request, since, absent=True)
+
+    def come(self, session_id: SessionId) -> None:
+        """Somebody waits for it again; silent when it is not in the queue."""
+        self._queue.come(session_id)
 
     def withdraw(self, session_id: SessionId) -> None:
         """Leaves the queue; silent when it does not wait."""
@@ -76,6 +87,8 @@ class Scheduler:
         kept: set[OfferKey] = set()
         grants = []
         for waiting in self._queue.line():
+            if waiting.absent:
+                continue
             choices = self._options(waiting.request)
             option = next((option for option in choices if self._fits(option, kept)), None)
             if option:
@@ -104,6 +117,20 @@ class Scheduler:
         """The offers with what leases hold taken off `count_free`, in the order of `update`."""
         stock = self._stock
         return [replace(offer, count_free=stock.tally(offer).free) for offer in stock.offers.values()]
+
+    def devices(self, lease: Lease) -> tuple[Device, ...]:
+        """What a lease holds, as its spawner offers it now; raises `NoSuchOffer` where it does so no more."""
+        offer = self._stock.offers.get(OfferKey(lease.spawner, lease.offer, lease.simulated))
+        offered = {device.uuid: device for device in offer.devices} if offer else {}
+        if offer is None or not offered.keys() >= {*lease.devices}:
+            raise NoSuchOffer(f"{lease.label} is not offered any more")
+        return tuple(offered[uuid] for uuid in lease.devices)
+
+    def _join(
+        self, session_id: SessionId, owner: str, request: Request, now: float, *, absent: bool = False
+    ) -> None:
+        held = sum(holding.count for holding in self._stock.holdings.values() if holding.owner == owner)
+        self._queue.join(session_id, owner, request, held, now, absent=absent)
 
     def _options(self, request: Request) -> list[Option]:
         return options(request, self._stock.offers.values(), self.table)

@@ -26,6 +26,7 @@ from farcell.remote_runtime.client.cell import CellRun, CellSource, new_header
 from farcell.remote_runtime.client.gateway_client import Address
 from farcell.remote_runtime.client.locate import save_login
 from farcell.remote_runtime.embedded_facts import EmbeddedFacts
+from farcell.remote_runtime.gateway.recovery import WANTED_WITHIN_S
 
 PING_S = 1.0
 PROGRAM = Path(__file__).with_name("served.py")
@@ -106,6 +107,7 @@ class FarWorld(World):
     """With a gateway process to be killed. `clients` and `agents` are the proxies before and behind it."""
 
     ping_s = PING_S
+    wanted_within_s = WANTED_WITHIN_S
 
     def prepare(self) -> None:
         self._ping_s_before = gateway_client.PING_S
@@ -132,8 +134,17 @@ class FarWorld(World):
     def cuts(self) -> int:
         return self.clients.cuts + self.agents.cuts + self.kills
 
-    def start_gateway(self) -> None:
-        given = json.dumps({"folder": str(self.folder), "token": self._token, "ping_s": self.ping_s})
+    def start_gateway(self, die_at: str | None = None) -> None:
+        """One that is killed by itself when it comes to the point `die_at` of `deaths`, where there is one."""
+        given = json.dumps(
+            {
+                "folder": str(self.folder),
+                "token": self._token,
+                "ping_s": self.ping_s,
+                "wanted_within_s": self.wanted_within_s,
+                "die_at": die_at,
+            }
+        )
         self._process = subprocess.Popen(
             [sys.executable, str(PROGRAM), given], stdout=subprocess.PIPE, stderr=self._log, text=True
         )
@@ -147,10 +158,15 @@ class FarWorld(World):
         self._process.wait(DEADLINE_S)
         self._process.stdout.close()
 
-    def restart_gateway(self) -> None:
+    def restart_gateway(self, die_at: str | None = None) -> None:
         self.kill_gateway()
         self.kills += 1
-        self.start_gateway()
+        self.start_gateway(die_at)
+
+    def see_gateway_die(self) -> None:
+        """Waits for the gateway's own death."""
+        assert self._process is not None
+        self._process.wait(DEADLINE_S)
 
     def _dial_gateway(self) -> Awaitable[Pipe]:
         return asyncio.open_connection("127.0.0.1", self._port, limit=PIECE_BYTES)

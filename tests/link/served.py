@@ -10,10 +10,12 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from deaths import die_at
+
 from farcell.remote_runtime import config
 from farcell.remote_runtime.api import default_table
 from farcell.remote_runtime.errors import FarcellError
-from farcell.remote_runtime.gateway import users
+from farcell.remote_runtime.gateway import recovery, users
 from farcell.remote_runtime.gateway.application import Gateway
 from farcell.remote_runtime.gateway.options import GatewayOptions
 from farcell.remote_runtime.gateway.service import serve
@@ -49,6 +51,9 @@ def main() -> None:
     given = json.loads(sys.argv[1])
     folder = Path(given["folder"])
     logging.basicConfig(level=logging.INFO, format=config.LOG_FORMAT)
+    if given["die_at"]:
+        die_at(given["die_at"])
+    recovery.WANTED_WITHIN_S = given["wanted_within_s"]
     spawner = SpawnerBehindProxy(ProcessSettings(folder / "containers", dict(os.environ), "H100:8"))
     options = GatewayOptions(folder, ping_s=given["ping_s"])
     asyncio.run(serve(options, {spawner.name: spawner}, default_table(), announcing(given["token"])))

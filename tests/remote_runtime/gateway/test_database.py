@@ -306,12 +306,50 @@ def test_states_and_requests_are_kept(database: Database, ada: User):
     session = add_session(database, ada)
 
     def change(connection: Connection) -> Session | None:
+        records.set_queued(connection, session.id, Request.parse("T4:2"), READY)
         records.set_state(connection, session.id, SessionState.LOST)
-        records.set_request(connection, session.id, Request.parse("T4:2"))
         return records.read_session(connection, session.id)
 
     changed = database.write_now(change)
     assert (changed.state, str(changed.request)) == (SessionState.LOST, "T4:2")
+
+
+def test_the_queue_is_read_as_it_was_written_who_waits_longest_first(
+    database: Database, ada: User, bob: User
+):
+    later, earlier, running = (
+        add_session(database, ada),
+        add_session(database, bob),
+        add_session(database, ada, "3"),
+    )
+    until = READY + timedelta(seconds=45)
+
+    def write(connection: Connection) -> list[records.Queued]:
+        records.set_queued(connection, later.id, Request.parse("T4"), READY, until)
+        records.set_queued(connection, earlier.id, Request.parse("L4"), READY - timedelta(seconds=1))
+        records.set_queued(connection, running.id, Request.parse("L4"), READY)
+        records.set_state(connection, running.id, SessionState.STARTING)
+        return records.read_queue(connection)
+
+    first, second = database.write_now(write)
+    assert (first.session.id, first.owner, str(first.session.request)) == (earlier.id, bob.id, "L4")
+    assert (first.since, first.withdraw_at) == (READY - timedelta(seconds=1), None)
+    assert (second.session.id, second.owner, str(second.session.request)) == (later.id, ada.id, "T4")
+    assert (second.since, second.withdraw_at) == (READY, until)
+    assert {first.session.state, second.session.state} == {SessionState.QUEUED}
+
+
+def test_a_renewed_token_is_the_next_agents_and_the_old_one_nobodys(database: Database, ada: User):
+    lease = add_lease(database, ada, add_session(database, ada))
+
+    def bind(token: str, nonce: str) -> bool | None:
+        return database.write_now(
+            lambda connection: records.bind_agent(connection, lease.id, users.hash_token(token), nonce)
+        )
+
+    assert bind(lease.id, "one")
+    database.write_now(lambda connection: records.renew_token(connection, lease.id, users.hash_token("new")))
+    assert [bind(lease.id, "one"), bind("new", "two"), bind("new", "one")] == [None, True, False]
 
 
 def test_a_cell_told_twice_or_late_is_one_cell(database: Database, ada: User):

@@ -264,6 +264,61 @@ def test_a_taken_over_lease_of_a_counted_offer_is_counted(scheduler):
     assert [free.count_free for free in scheduler.free_offers()] == [3]
 
 
+def test_the_devices_of_a_taken_over_lease_are_told_as_they_are_offered(scheduler):
+    assert scheduler.devices(lease("a", "H100-1", "H100-0")) == offer().devices[::-1]
+    scheduler.update([SLURM])
+    assert scheduler.devices(lease("a", of=SLURM)) == ()
+
+
+@pytest.mark.parametrize(
+    "lost", [lease("a", "H100-2"), lease("a", "L40S-0", of=offer("L40S")), lease("a", of=SLURM)]
+)
+def test_the_devices_of_a_lease_that_is_not_offered_any_more_are_refused(scheduler, lost: Lease):
+    with pytest.raises(NoSuchOffer, match="not offered any more"):
+        scheduler.devices(lost)
+
+
+def rejoin(
+    scheduler: Scheduler, session: str, request: str = "H100", since: float = 0, owner: str = ""
+) -> None:
+    scheduler.rejoin(SessionId(session), owner or session, Request.parse(request), since)
+
+
+def test_who_waited_before_a_restart_keeps_the_place_and_is_passed_over_until_it_comes(scheduler):
+    scheduler.update([offer(count=1)])
+    rejoin(scheduler, "a", since=-20)
+    rejoin(scheduler, "b", since=-10)
+    submit(scheduler, "c", now=0)
+    assert [place_of(scheduler, session).place for session in "abc"] == [1, 2, 3]
+    assert placed(scheduler) == ["c"]
+    scheduler.release(SessionId("c"), 5)
+    scheduler.come(SessionId("b"))
+    scheduler.come(SessionId("nobody"))
+    assert placed(scheduler, 5) == ["b"]
+    scheduler.withdraw(SessionId("a"))
+    scheduler.come(SessionId("a"))
+    scheduler.release(SessionId("b"), 6)
+    assert placed(scheduler, 6) == []
+
+
+def test_who_waited_before_a_restart_is_queued_also_while_nothing_is_offered(scheduler):
+    scheduler.update([])
+    rejoin(scheduler, "a")
+    scheduler.come(SessionId("a"))
+    assert placed(scheduler) == []
+    scheduler.update([offer()])
+    assert placed(scheduler) == ["a"]
+
+
+def test_an_owners_sessions_keep_their_order_over_a_restart_in_whatever_order_they_come(scheduler):
+    scheduler.update([offer(count=1)])
+    for session in "abc":
+        rejoin(scheduler, session, owner="ann")
+    for session in "cba":
+        scheduler.come(SessionId(session))
+    assert [place_of(scheduler, session).place for session in "abc"] == [1, 2, 3]
+
+
 def test_an_offer_that_went_away_gives_nothing_and_its_queue_waits(scheduler):
     submit(scheduler, "a")
     scheduler.update([])

@@ -11,9 +11,15 @@ _loaded: dict[int, FarcellMagics] = {}
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
     """Registers the magics; starts nothing. Loading twice changes nothing."""
+    magics_of(shell)
+
+
+def magics_of(shell: InteractiveShell) -> FarcellMagics:
+    """The shell's magics, registered if they were not."""
     if id(shell) not in _loaded:
         magics = _loaded[id(shell)] = FarcellMagics(shell)
         shell.register_magics(magics)
+    return _loaded[id(shell)]
 
 
 def unload_ipython_extension(shell: InteractiveShell) -> None:

@@ -53,11 +53,11 @@ class FarcellMagics(Magics):
 
     def __init__(self, shell: InteractiveShell) -> None:
         super().__init__(shell)
-        self._sessions = NotebookSessions(shell)
+        self.sessions = NotebookSessions(shell)
         self._verbs: dict[str, Callable[[Command], object]] = {
             "status": self._status,
             "sessions": self._all_sessions,
-            "offers": lambda _: offers_table(self._sessions.client.offers()),
+            "offers": lambda _: offers_table(self.sessions.client.offers()),
             "use": self._use,
             "attach": self._attach,
             "restart": self._restart,
@@ -71,7 +71,7 @@ class FarcellMagics(Magics):
     @cell_magic("gpu")  # type: ignore[arg-type]  # the decorator's types are Never
     def gpu_cell(self, line: str, cell: str) -> None:
         """Runs the cell on a far GPU; see ``%gpu help``."""
-        self._sessions.run(parse_cell(line), cell)
+        self.sessions.run(parse_cell(line), cell)
 
     @line_magic("gpu")  # type: ignore[arg-type]
     def gpu_line(self, line: str) -> Any:
@@ -80,55 +80,55 @@ class FarcellMagics(Magics):
         return self._verbs[command.verb](command)
 
     def close(self) -> None:
-        self._sessions.close()
+        self.sessions.close()
 
     def _status(self, _: Command) -> Table:
-        sessions = self._sessions.own()
+        sessions = self.sessions.own()
         table = sessions_table(sessions, with_path=False)
         footer = [line for session in sessions if (line := signals_line(session))]
         return Table(table.columns, table.rows, footer, table.empty)
 
     def _all_sessions(self, _: Command) -> Table:
-        return sessions_table(self._sessions.client.sessions(), with_path=True)
+        return sessions_table(self.sessions.client.sessions(), with_path=True)
 
     def _use(self, command: Command) -> Text:
         if len(command.operands) != 1:
             raise BadRequest("%gpu use takes one request, as in %gpu use H100")
-        spec = self._sessions.use(command.operands[0])
+        spec = self.sessions.use(command.operands[0])
         return Text(f"%%gpu now means {spec.request} (session {spec.key.name}); nothing was started")
 
     def _attach(self, command: Command) -> Text:
-        session = self._sessions.attach(_only(command))
+        session = self.sessions.attach(_only(command))
         ended = "; it has ended, the next far cell starts it anew" if session.state.is_over else ""
         return Text(f"%%gpu now means session {session.name} on {session.label}{ended}")
 
     def _restart(self, command: Command) -> Text:
-        session = self._sessions.find(_only(command))
-        self._sessions.client.restart(session.id)
+        session = self.sessions.find(_only(command))
+        self.sessions.client.restart(session.id)
         return Text(f"session {session.name} has a fresh kernel: variables are gone, files are there")
 
     def _stop(self, command: Command) -> Text:
         name = _only(command)
         if name == "--all":
-            sessions = [one for one in self._sessions.client.sessions() if not one.state.is_over]
+            sessions = [one for one in self.sessions.client.sessions() if not one.state.is_over]
         else:
-            sessions = [self._sessions.find(name)]
-        ended = [self._sessions.client.stop(session.id) for session in sessions]
+            sessions = [self.sessions.find(name)]
+        ended = [self.sessions.client.stop(session.id) for session in sessions]
         return Text("\n".join(map(ended_line, ended)) or "nothing runs")
 
     def _keep(self, command: Command) -> Text:
         duration, name = (*command.operands, None, None)[:2]
         seconds = 0.0 if duration in ("0", "0s") else parse_duration(duration or "1h")
-        session = self._sessions.client.keep(self._sessions.find(name).id, seconds)
+        session = self.sessions.client.keep(self.sessions.find(name).id, seconds)
         kept = f"is kept for {format_duration(seconds)}" if seconds else "may stop when it is idle again"
         return Text(f"session {session.name} {kept}")
 
     def _bill(self, _: Command) -> Table:
-        return bill_table(self._sessions.client.bill(), self._sessions.notebook.session_key("all").path)
+        return bill_table(self.sessions.client.bill(), self.sessions.notebook.session_key("all").path)
 
     def _logs(self, command: Command) -> Text:
-        session = self._sessions.find(_only(command))
-        return Text(self._sessions.client.log(session.id) or f"session {session.name} has no log yet")
+        session = self.sessions.find(_only(command))
+        return Text(self.sessions.client.log(session.id) or f"session {session.name} has no log yet")
 
 
 def _only(command: Command) -> str | None:

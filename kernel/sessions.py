@@ -48,6 +48,11 @@ class NotebookSessions:
             atexit.register(self.close)
         return self._client
 
+    def adopt(self, client: Client, spec: SessionSpec) -> None:
+        """In a Farcell kernel: its own way to the gateway, and its session as that of a bare ``%%gpu``."""
+        self._client = client
+        self._remember(spec)
+
     # --- running ---
 
     def run(self, arguments: CellArguments, code: str) -> None:

@@ -37,10 +37,19 @@ class Client:
 
     def __init__(self, stray: Stray = _ignore, changed: Callable[[Session], None] = _forget) -> None:
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="farcell-client", daemon=True)
+        self._thread: threading.Thread | None = threading.Thread(
+            target=self._loop.run_forever, name="farcell-client", daemon=True
+        )
         self._thread.start()
         self._core = Core(stray, changed)
         self._closed = False
+
+    @classmethod
+    def sharing(cls, core: Core, loop: asyncio.AbstractEventLoop) -> Client:
+        """A face of a core that runs on somebody else's loop, who also closes it; not to be called from that loop."""
+        client = cls.__new__(cls)
+        client._loop, client._thread, client._core, client._closed = loop, None, core, False
+        return client
 
     def offers(self) -> list[Offer]:
         return self._wait(self._core.gateway.offers())
@@ -97,12 +106,12 @@ class Client:
         return cell
 
     def close(self) -> None:
-        if not self._closed:
-            self._closed = True
+        if not self._closed and self._thread is not None:
             self._wait(self._core.close())
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join()
             self._loop.close()
+        self._closed = True
 
     def _wait(self, work: Coroutine[Any, Any, T]) -> T:
         future = asyncio.run_coroutine_threadsafe(work, self._loop)

@@ -57,7 +57,7 @@ class Core:
 
     def __init__(self, stray: Stray, changed: Callable[[Session], None], *, stays: bool = False) -> None:
         self._stray = stray
-        self._changed = changed
+        self._listeners = [changed]
         self._stays = stays
         self._following: asyncio.Task[None] | None = None
         self._telling: dict[Channels, asyncio.Task[None]] = {}
@@ -237,6 +237,10 @@ class Core:
 
     # --- what the gateway tells by itself ---
 
+    def listen(self, changed: Callable[[Session], None]) -> None:
+        """Tells one more of changes of sessions that this is attached to."""
+        self._listeners.append(changed)
+
     async def _follow(self) -> None:
         """Hands on every change of a session that this client is attached to, as long as the client lives."""
         while True:
@@ -253,10 +257,11 @@ class Core:
         attached = self._attached.get(session.key)
         if attached is not None and attached.channels.session.id == session.id:
             attached.channels.session = session
-            try:
-                self._changed(session)
-            except Exception:  # noqa: BLE001 (whoever listens must not end the listening)
-                _log.exception("a change of session %s could not be shown", session.id)
+            for changed in self._listeners:
+                try:
+                    changed(session)
+                except Exception:  # noqa: BLE001 (whoever listens must not end the listening)
+                    _log.exception("a change of session %s could not be shown", session.id)
 
     async def close(self) -> None:
         if self._following is not None:

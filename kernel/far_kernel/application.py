@@ -1,0 +1,24 @@
+"""The program of a Farcell kernel spec: ipykernel's own, with another kernel and its arguments."""
+
+from __future__ import annotations
+
+from ipykernel.kernelapp import IPKernelApp, kernel_aliases
+from traitlets import Dict
+
+from .kernel import FarcellKernel
+
+
+class FarcellKernelApp(IPKernelApp):
+    """``python -m farcell.kernel -f CONNECTION_FILE --gpu H100``."""
+
+    name = "farcell-kernel"
+    aliases = Dict(
+        {
+            **kernel_aliases,
+            "gpu": "FarcellKernel.gpu",
+            "name": "FarcellKernel.session_name",
+            "idle": "FarcellKernel.idle",
+        }
+    )
+    classes = [*IPKernelApp.classes, FarcellKernel]  # noqa: RUF012 (a trait)
+    kernel_class = FarcellKernel

@@ -19,6 +19,7 @@ from pathlib import Path
 import platformdirs
 
 MAX_SOCKET_PATH = 100
+RUN = "FARCELL_RUN"
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 GATEWAY_LOCK = "gateway.lock"
 """The file in a gateway's folder that a running gateway holds locked."""
@@ -45,7 +46,7 @@ def notebook_path() -> str | None:
 
 def run_name() -> str | None:
     """What `farcell run` tells its kernel; None elsewhere. It counts before a notebook's path."""
-    return os.environ.get("FARCELL_RUN") or None
+    return os.environ.get(RUN) or None
 
 
 def machine_id() -> str:

@@ -15,6 +15,7 @@ from .command import Command
 
 _COMMANDS = {
     "lab": ("lab.OpenLab", "open JupyterLab with Farcell's sidebar"),
+    "run": ("run.RunNotebook", "run a notebook on a GPU without a front end"),
     "kernel": ("kernel.Kernels", "put Farcell into Jupyter's kernel menus"),
     "offers": ("offers.ListOffers", "list the GPUs that can be had now, with their prices"),
     "sessions": ("sessions.ListSessions", "list your sessions"),

@@ -1,0 +1,1 @@
+"""Runs a notebook that no front end shows: what ``farcell run`` does."""

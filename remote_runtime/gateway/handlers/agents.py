@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Awaitable
 
 from ...api import LeaseId
 from ...errors import BadFrame, FarcellError, IncompatibleVersion, Unauthorized
@@ -42,15 +43,25 @@ class AgentConnect(SocketHandler):
             _log.warning("lease %s: refused an agent: not the token of a running lease", self._lease_id)
             raise Unauthorized("this is not the token of a running lease")
 
-    async def on_message(self, message: str | bytes) -> None:
+    def on_message(self, message: str | bytes) -> Awaitable[None] | None:
+        """Only what has to wait costs a task of its own: of frames there are many."""
+        if isinstance(message, str):
+            return self._be_greeted(message)
         try:
-            if isinstance(message, str):
-                await self._greet(message)
-            else:
-                self._receive(message)
+            self._receive(message)
         except FarcellError as error:
-            _log.warning("lease %s: closed its agent's link: %s", self._lease_id, error)
-            self.refuse(1008, error)
+            self._refuse(error)
+        return None
+
+    async def _be_greeted(self, text: str) -> None:
+        try:
+            await self._greet(text)
+        except FarcellError as error:
+            self._refuse(error)
+
+    def _refuse(self, error: FarcellError) -> None:
+        _log.warning("lease %s: closed its agent's link: %s", self._lease_id, error)
+        self.refuse(1008, error)
 
     async def _greet(self, text: str) -> None:
         """Answers a hello. A second one on the same connection comes when the agent has to begin a new stream."""

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from functools import partial
 from typing import Final, TypedDict
 
 from ...errors import BadFrame, FarcellError, SessionNotFound, Unavailable
@@ -45,7 +43,6 @@ class Channels(SocketHandler):
     _relay: Relay | None = None
     _client: StockClient | None = None
     _number = 0
-    _behind_bytes = 0
     _largest_bytes = 0
 
     @Operation(
@@ -107,13 +104,11 @@ class Channels(SocketHandler):
 
     def deliver(self, data: bytes) -> None:
         frame = self._outgoing(data)
-        written = None if frame is None else self.write_frame(frame)
-        if frame is None or written is None:
+        if frame is None:
             return
-        written.add_done_callback(partial(self._written, len(frame)))
-        self._behind_bytes += len(frame)
+        self.write_frame(frame)
         self._largest_bytes = max(self._largest_bytes, len(frame))
-        if self._behind_bytes > MAX_BEHIND_BYTES + self._largest_bytes:
+        if self.unwritten_bytes > MAX_BEHIND_BYTES + self._largest_bytes:
             self._cut_off()
 
     def _outgoing(self, data: bytes) -> str | bytes | None:
@@ -136,9 +131,6 @@ class Channels(SocketHandler):
         if not self.own:
             self.deliver(_dead(reason))
         self.close(code, reason[:120])
-
-    def _written(self, size: int, _written: asyncio.Future[None]) -> None:
-        self._behind_bytes -= size
 
 
 def _dead(detail: str) -> bytes:

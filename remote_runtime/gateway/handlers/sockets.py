@@ -6,10 +6,11 @@ import asyncio
 from typing import TYPE_CHECKING, ClassVar
 
 from tornado.web import stream_request_body
-from tornado.websocket import WebSocketClosedError, WebSocketHandler
+from tornado.websocket import WebSocketHandler, WebSocketProtocol, WebSocketProtocol13
 
 from ...errors import BadRequest, FarcellError, MethodNotAllowed
 from .base import Guard
+from .buffered_websocket import BufferedWebSocket
 
 if TYPE_CHECKING:
     from ..application import Gateway
@@ -87,20 +88,21 @@ class SocketHandler(Guard, WebSocketHandler):
         self.gateway.sockets.discard(self)
         self.closed.set()
 
-    def write_frame(self, data: str | bytes) -> asyncio.Future[None] | None:
-        """Queues a text or binary message; None when the socket is closed. Nobody needs to await the future."""
-        try:
-            written = self.write_message(data, binary=isinstance(data, bytes))
-        except WebSocketClosedError:
-            return None
-        written.add_done_callback(_ignore_closed)
-        return written
+    def get_websocket_protocol(self) -> WebSocketProtocol | None:
+        stock = super().get_websocket_protocol()
+        return BufferedWebSocket(self, stock) if isinstance(stock, WebSocketProtocol13) else stock
+
+    def write_frame(self, data: str | bytes) -> None:
+        """Queues a text or binary message; silent when the socket is closed."""
+        if isinstance(self.ws_connection, BufferedWebSocket):
+            self.ws_connection.queue(data)
+
+    @property
+    def unwritten_bytes(self) -> int:
+        """Of what `write_frame` was given: how far the other side is behind."""
+        connection = self.ws_connection
+        return connection.unwritten_bytes if isinstance(connection, BufferedWebSocket) else 0
 
     def refuse(self, code: int, error: FarcellError) -> None:
         """Closes with the error's sentence, as far as a close frame has room for it."""
         self.close(code, error.message.encode()[:MAX_REASON_BYTES].decode(errors="ignore"))
-
-
-def _ignore_closed(written: asyncio.Future[None]) -> None:
-    if not written.cancelled():
-        written.exception()

@@ -40,12 +40,6 @@ async def crowded(open_house) -> AsyncIterator[House]:
         yield house
 
 
-@pytest.fixture
-async def other(crowded: House) -> AsyncIterator[Innocent]:
-    async with innocent(crowded) as other:
-        yield other
-
-
 async def knowing(face: Face, ids: list[str]) -> dict[str, Any]:
     """The served description, that a fuzzer guesses more often what is there: GPUs, kernel specs, these ids."""
     document = (await face.get("/farcell/v1/openapi.json")).json
@@ -110,10 +104,10 @@ async def fuzzers(house: House, other: Innocent) -> dict[str, tuple[Face, list[s
     [("user", "coverage,fuzzing,stateful"), ("operator", "fuzzing,stateful"), ("nobody", "fuzzing")],
 )
 async def test_whatever_is_asked(
-    crowded: House, other: Innocent, who: str, phases: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    crowded: House, who: str, phases: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ):
-    face, ids = (await fuzzers(crowded, other))[who]
-    async with asyncio.timeout(DEADLINE_S):
+    async with asyncio.timeout(DEADLINE_S), innocent(crowded) as other:
+        face, ids = (await fuzzers(crowded, other))[who]
         await fuzz(
             face, tmp_path, ids, "--generation-deterministic", "--max-examples=4", f"--phases={phases}"
         )
@@ -123,8 +117,9 @@ async def test_whatever_is_asked(
 @pytest.mark.soak
 @pytest.mark.parametrize("who", ["user", "operator", "nobody"])
 async def test_whatever_is_asked_for_long(
-    crowded: House, other: Innocent, who: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    crowded: House, who: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ):
-    face, ids = (await fuzzers(crowded, other))[who]
-    await fuzz(face, tmp_path, ids, "--seed=20260101", f"--max-time={SOAK_S}")
+    async with innocent(crowded) as other:
+        face, ids = (await fuzzers(crowded, other))[who]
+        await fuzz(face, tmp_path, ids, "--seed=20260101", f"--max-time={SOAK_S}")
     assert not [record for record in caplog.records if record.levelno >= logging.ERROR], caplog.text

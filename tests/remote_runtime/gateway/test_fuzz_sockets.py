@@ -1,0 +1,137 @@
+"""Garbage on the gateway's WebSockets closes who sent it, with a code and a reason, and concerns nobody else."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+from hypothesis.strategies import SearchStrategy
+from tornado.websocket import WebSocketClientConnection, WebSocketClosedError
+
+from farcell.remote_runtime.gateway.handlers.channels import OWN_SUBPROTOCOL
+from farcell.remote_runtime.wire import Stream
+
+from .conftest import NO_AGENT, House
+from .faces import V1, Face, close_code
+from .garbage import examples, frames, hellos, kernel_messages, legacy_messages
+from .innocent import innocent
+from .played_agent import dial, lease_of, played, token_of
+
+FEW = 60
+MANY = 3_000
+MALFORMED, REFUSED = 1007, 1008
+FINAL = b"and at last what is surely garbage"
+"""So that a connection whose garbage was none is closed too."""
+
+Open = Callable[[], Awaitable[WebSocketClientConnection]]
+
+
+@pytest.fixture
+async def quiet(open_house, caplog: pytest.LogCaptureFixture) -> AsyncIterator[House]:
+    """A gateway that logs no fault of its own, and a line or two for each connection."""
+    async with open_house(agent=NO_AGENT) as house, innocent(house):
+        yield house
+    faults = [record for record in caplog.records if record.levelno >= logging.ERROR]
+    assert not faults, faults
+
+
+async def ended(connection: WebSocketClientConnection, garbage: str | bytes) -> tuple[int | None, str | None]:
+    """With which code and reason garbage ends a connection."""
+    with contextlib.suppress(WebSocketClosedError):
+        for one in (garbage, FINAL):
+            await connection.write_message(one, binary=isinstance(one, bytes))
+    return await close_code(connection)
+
+
+@pytest.mark.parametrize(
+    ("subprotocols", "strategy"),
+    [((V1,), kernel_messages), ((OWN_SUBPROTOCOL,), kernel_messages), ((), legacy_messages)],
+    ids=["v1", "own", "legacy"],
+)
+@pytest.mark.parametrize("count", [FEW, pytest.param(MANY, marks=pytest.mark.soak)])
+async def test_on_channels(
+    quiet: House, subprotocols: tuple[str, ...], strategy: SearchStrategy[str | bytes], count: int, caplog
+):
+    mallory = await quiet.user("mallory")
+    session_id = (await mallory.session("T4")).json["id"]
+    async with played(quiet, await lease_of(mallory, session_id)) as agent:
+        await agent.ready()
+        for garbage in examples(strategy, count):
+            connection = await mallory.websocket(f"/api/kernels/{session_id}/channels", *subprotocols)
+            code, reason = await ended(connection, garbage)
+            assert (code, bool(reason)) == (MALFORMED, True), garbage
+        assert await mallory.state(session_id) == "idle"
+    assert len(caplog.records) < 3 * count
+
+
+@pytest.mark.parametrize("count", [FEW, pytest.param(MANY, marks=pytest.mark.soak)])
+async def test_in_place_of_a_hello(quiet: House, count: int, caplog):
+    mallory = await quiet.user("mallory")
+    lease_id = await lease_of(mallory, (await mallory.session("T4")).json["id"])
+    token = await token_of(quiet, lease_id)
+    for garbage in examples(hellos, count):
+        code, reason = await ended(await dial(quiet, lease_id, token), garbage)
+        assert (code, bool(reason)) == (REFUSED, True), garbage
+    assert len(caplog.records) < 3 * count
+
+
+@pytest.mark.parametrize("count", [FEW, pytest.param(MANY, marks=pytest.mark.soak)])
+async def test_on_a_greeted_agents_link(quiet: House, count: int, caplog):
+    """What it says of its own session may be nonsense that holds; its session goes on, and its bill stays in bounds."""
+    mallory = await quiet.user("mallory")
+    session_id = (await mallory.session("T4")).json["id"]
+    lease_id = await lease_of(mallory, session_id)
+    for number, garbage in enumerate(examples(frames, count)):
+        async with played(quiet, lease_id, stream=Stream(f"stream-{number}")) as agent:
+            with contextlib.suppress(WebSocketClosedError):
+                for one in (garbage, FINAL):
+                    await agent.connection.write_message(one, binary=isinstance(one, bytes))
+            code, reason = await agent.refused()
+            assert (code, bool(reason)) == (REFUSED, True), garbage
+    async with played(quiet, lease_id, stream=Stream("the-last")) as agent:
+        await agent.ready()
+        await mallory.until_state(session_id, "idle")
+    assert (await mallory.get("/farcell/v1/bill")).status == 200
+    assert len(caplog.records) < 3 * count
+
+
+# --- below messages: what is no WebSocket frame ---
+
+BROKEN = [
+    b"\x83\x80mask",  # an opcode that nobody has
+    b"\xf2\x80mask",  # reserved bits
+    b"\x81\x05hello",  # not masked
+    b"\x80\x80mask",  # goes on with what never began
+    b"\x09\x80mask",  # a ping in parts
+    b"\x89\xfe\x01\x00mask" + b"x" * 256,  # a ping that is too long
+    b"\x81\x82\0\0\0\0\xff\xfe",  # a text that is none
+    b"\x88\x81\0\0\0\0\x03",  # half a code to close with
+    b"\x82\xff\xff\xff\xff\xff\xff\xff\xff\xffmask",  # more bytes than there are
+    b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
+]
+
+
+async def broken(connection: WebSocketClientConnection, data: bytes) -> None:
+    """Writes below the WebSocket, ends what it can, and waits for the gateway to close."""
+    await connection.protocol.stream.write(data)
+    await close_code(connection)
+
+
+@pytest.mark.parametrize("subprotocols", [(V1,), (OWN_SUBPROTOCOL,), ()], ids=["v1", "own", "legacy"])
+async def test_broken_frames_on_channels(quiet: House, subprotocols: tuple[str, ...]):
+    mallory = await quiet.user("mallory")
+    session_id = (await mallory.session("T4")).json["id"]
+    for data in BROKEN:
+        await broken(await mallory.websocket(f"/api/kernels/{session_id}/channels", *subprotocols), data)
+    assert await mallory.state(session_id) == "starting"
+
+
+async def test_broken_frames_on_an_agents_link(quiet: House):
+    mallory: Face = await quiet.user("mallory")
+    session_id = (await mallory.session("T4")).json["id"]
+    lease_id = await lease_of(mallory, session_id)
+    for data in BROKEN:
+        await broken(await dial(quiet, lease_id, await token_of(quiet, lease_id)), data)
+    assert await mallory.state(session_id) == "starting"

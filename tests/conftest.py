@@ -13,7 +13,7 @@ import psutil
 import pytest
 from processes import DATA_DIR, processes_of
 
-pytest_plugins = ["leaks"]
+pytest_plugins = ["leaks", "soaking"]
 
 
 class Require(Protocol):

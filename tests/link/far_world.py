@@ -168,6 +168,10 @@ class FarWorld(World):
         assert self._process is not None
         self._process.wait(DEADLINE_S)
 
+    def calm(self) -> None:
+        self.clients.calm()
+        self.agents.calm()
+
     def _dial_gateway(self) -> Awaitable[Pipe]:
         return asyncio.open_connection("127.0.0.1", self._port, limit=PIECE_BYTES)
 
@@ -175,8 +179,7 @@ class FarWorld(World):
         return asyncio.open_unix_connection(str(config.socket_path(self.folder)), limit=PIECE_BYTES)
 
     def end_gateway(self) -> None:
-        self.clients.calm()
-        self.agents.calm()
+        self.calm()
         self.client.stop_all(lambda _: True)
         self.kill_gateway()
         self._proxies.close()

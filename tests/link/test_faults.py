@@ -13,7 +13,7 @@ CLOSING_S = 5.0
 """A WebSocket waits as long for the other side's goodbye."""
 
 
-@pytest.mark.parametrize("seed", range(1, 6))
+@pytest.mark.parametrize("seed", range(1, 7))  # 3 and 6 are cold
 def test_a_cell_comes_through_whatever_the_network_does(world: FarWorld, seed: int):
     outcome = run_seed(world, seed)
     assert outcome.is_right, str(outcome)
@@ -45,7 +45,6 @@ def test_a_line_of_1_kb_a_second_delays_and_loses_nothing(world: FarWorld, scrip
     told = follow(run, until=lambda told: "line 5\n" in told.text)
     getattr(world, side).rate_bytes_per_s = 1000
     time.sleep(3 * PING_S)  # it is slow for so long
-    world.clients.calm()
-    world.agents.calm()
+    world.calm()
     assert follow(run, told=told).shown == script.expected
     assert script.times_run == 1

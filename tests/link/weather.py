@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
 
@@ -12,6 +12,8 @@ from faulty_proxy import Closing, FaultyProxy
 
 KINDS = ("close", "reset", "silence", "slow", "late", "refuse", "cut", "kill")
 WEIGHTS = (4, 4, 2, 2, 2, 2, 6, 1)
+COLD_WEIGHTS = (*WEIGHTS[:-1], 8)
+"""While a session starts: rather kills."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +28,11 @@ class Fault:
         return self.kind if self.kind == "kill" else f"{self.kind}-{'agent' if self.of_agents else 'client'}"
 
 
-def faults_of(random: Random) -> list[Fault]:
+def faults_of(random: Random, weights: Sequence[int] = WEIGHTS) -> list[Fault]:
     return [
         Fault(
             after_s=random.uniform(0.0, 0.5),
-            kind=random.choices(KINDS, WEIGHTS)[0],
+            kind=random.choices(KINDS, weights)[0],
             of_agents=random.random() < 0.5,
             size_bytes=int(10 ** random.uniform(0, 4.7)),
             lasts_s=random.uniform(0.1, 0.7),

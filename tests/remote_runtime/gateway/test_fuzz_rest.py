@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import re
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from soaking import Part, share
 
 from farcell.remote_runtime.gateway.users import Role
 
@@ -30,7 +32,7 @@ BESIDE_THE_POINT = {
 REQUESTS = ["H100", "T4", "H100:2", "H100,T4", "24GB", "cpu", "B200", "nonsense"]
 SPECS = ["farcell-h100-simulated", "farcell-t4-simulated", "farcell-cpu", "nonsense"]
 DEADLINE_S = 300.0
-SOAK_S = 600
+SOAK_S = share(600)
 
 
 @pytest.fixture
@@ -59,8 +61,8 @@ def _suggest(holder: dict[str, Any], name: str, values: list[str]) -> None:
     holder[name] = {"anyOf": [{"enum": values}, holder[name]]}
 
 
-async def fuzz(face: Face, folder: Path, ids: list[str], *options: str) -> None:
-    """Fails with what schemathesis found, and with how to do it again."""
+async def fuzz(face: Face, folder: Path, ids: list[str], *options: str) -> int:
+    """How many requests it came to; fails with what schemathesis found, and with how to do it again."""
     (folder / "openapi.json").write_text(json.dumps(await knowing(face, ids)))
     given = [
         "openapi.json",
@@ -85,6 +87,7 @@ async def fuzz(face: Face, folder: Path, ids: list[str], *options: str) -> None:
             process.kill()
             await process.wait()
     assert process.returncode == 0, told.decode()
+    return sum(int(count) for count in re.findall(r"(\d+) generated", told.decode()))
 
 
 async def fuzzers(house: House, other: Innocent) -> dict[str, tuple[Face, list[str]]]:
@@ -114,12 +117,18 @@ async def test_whatever_is_asked(
     assert not [record for record in caplog.records if record.levelno >= logging.ERROR], caplog.text
 
 
-@pytest.mark.soak
+@pytest.mark.soak("REST")
 @pytest.mark.parametrize("who", ["user", "operator", "nobody"])
 async def test_whatever_is_asked_for_long(
-    crowded: House, who: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    crowded: House,
+    who: str,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    soaked: Callable[[str], Part],
 ):
     async with innocent(crowded) as other:
         face, ids = (await fuzzers(crowded, other))[who]
-        await fuzz(face, tmp_path, ids, "--seed=20260101", f"--max-time={SOAK_S}")
+        soaked("REST").counts["seeds"] += await fuzz(
+            face, tmp_path, ids, "--seed=20260101", f"--max-time={SOAK_S}"
+        )
     assert not [record for record in caplog.records if record.levelno >= logging.ERROR], caplog.text

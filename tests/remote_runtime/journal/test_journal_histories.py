@@ -13,6 +13,7 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from soaking import share
 
 from farcell.remote_runtime.journal import Compactor, JournalReader, JournalWriter, Kind, Policy, Record
 from farcell.remote_runtime.journal import compaction as compaction_module
@@ -208,6 +209,6 @@ JournalTest = Journal.TestCase
 JournalTest.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)
 
 
-@pytest.mark.soak
+@pytest.mark.soak("journal, by histories", seeds=share(3_000))
 class TestManyHistories(Journal.TestCase):
-    settings = settings(max_examples=3_000, stateful_step_count=60, deadline=None)
+    settings = settings(max_examples=share(3_000), stateful_step_count=60, deadline=None)

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from soaking import share
 
 from farcell.remote_runtime.journal import JournalReader, Kind, Record
 from farcell.remote_runtime.journal.folder import first_positions, size_bytes
@@ -19,6 +20,7 @@ from . import writer_program
 SEGMENT_BYTES = 20_000
 NO_LIMIT = 1 << 40
 LIMIT = 200_000
+EXACT_KILLS, COMPACTED_KILLS = 4, 6
 
 
 class Follower:
@@ -111,8 +113,8 @@ def test_the_same_while_it_is_compacted(tmp_path):
     check_compacted(tmp_path, seed=3, kills=4)
 
 
-@pytest.mark.soak
-@pytest.mark.parametrize("seed", range(100, 200))
+@pytest.mark.soak("journal, killed", seeds=1, cuts=EXACT_KILLS + COMPACTED_KILLS)
+@pytest.mark.parametrize("seed", range(100, 100 + share(100)))
 def test_hundreds_of_killed_writers(tmp_path, seed):
-    check_exact(tmp_path / "exact", seed, kills=4)
-    check_compacted(tmp_path / "compacted", seed, kills=6)
+    check_exact(tmp_path / "exact", seed, EXACT_KILLS)
+    check_compacted(tmp_path / "compacted", seed, COMPACTED_KILLS)

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from soaking import share
 
 from farcell.remote_runtime.wire import Kind, Limits, Message, Priority, Stream
 from farcell.remote_runtime.wire.frames import HEAD_BYTES
@@ -140,6 +141,6 @@ class TestBreakingLink(BreakingLink.TestCase):
     settings = settings(stateful_step_count=60, deadline=None)
 
 
-@pytest.mark.soak
+@pytest.mark.soak("stream, by histories", seeds=share(2_000))
 class TestBreakingLinkForLong(BreakingLink.TestCase):
-    settings = settings(max_examples=2_000, stateful_step_count=200, deadline=None)
+    settings = settings(max_examples=share(2_000), stateful_step_count=200, deadline=None)

@@ -26,7 +26,8 @@ PREFACE = """# The soak: what holds over many seeds
   the cell is written to show; a file on disk counts how often it ran. *Cold*: the session is not there yet, so that the
   faults, more of them killed gateways, come while it is queued and starts; one lease must have been enough.
 - **Journal** and **stream**: histories by hypothesis, and writers killed while they write and compact.
-- **REST**: what schemathesis makes of the API's own description; a seed is a request.
+- **REST** and **WebSockets**: what schemathesis makes of the API's own description, a seed is a request; and garbage in
+  place of messages, of which each is one.
 
 Lines are lines and displays; cuts are links cut and processes killed.
 """

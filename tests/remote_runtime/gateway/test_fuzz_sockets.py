@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 from hypothesis.strategies import SearchStrategy
+from soaking import share
 from tornado.websocket import WebSocketClientConnection, WebSocketClosedError
 
 from farcell.remote_runtime.gateway.handlers.channels import OWN_SUBPROTOCOL
@@ -20,7 +21,7 @@ from .innocent import innocent
 from .played_agent import dial, lease_of, played, token_of
 
 FEW = 60
-MANY = 3_000
+MANY = share(3_000)
 MALFORMED, REFUSED = 1007, 1008
 FINAL = b"and at last what is surely garbage"
 """So that a connection whose garbage was none is closed too."""
@@ -50,7 +51,7 @@ async def ended(connection: WebSocketClientConnection, garbage: str | bytes) -> 
     [((V1,), kernel_messages), ((OWN_SUBPROTOCOL,), kernel_messages), ((), legacy_messages)],
     ids=["v1", "own", "legacy"],
 )
-@pytest.mark.parametrize("count", [FEW, pytest.param(MANY, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("count", [FEW, pytest.param(MANY, marks=pytest.mark.soak("WebSockets", seeds=MANY))])
 async def test_on_channels(
     quiet: House, subprotocols: tuple[str, ...], strategy: SearchStrategy[str | bytes], count: int, caplog
 ):
@@ -66,7 +67,7 @@ async def test_on_channels(
     assert len(caplog.records) < 3 * count
 
 
-@pytest.mark.parametrize("count", [FEW, pytest.param(MANY, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("count", [FEW, pytest.param(MANY, marks=pytest.mark.soak("WebSockets", seeds=MANY))])
 async def test_in_place_of_a_hello(quiet: House, count: int, caplog):
     mallory = await quiet.user("mallory")
     lease_id = await lease_of(mallory, (await mallory.session("T4")).json["id"])
@@ -77,7 +78,7 @@ async def test_in_place_of_a_hello(quiet: House, count: int, caplog):
     assert len(caplog.records) < 3 * count
 
 
-@pytest.mark.parametrize("count", [FEW, pytest.param(MANY, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("count", [FEW, pytest.param(MANY, marks=pytest.mark.soak("WebSockets", seeds=MANY))])
 async def test_on_a_greeted_agents_link(quiet: House, count: int, caplog):
     """What it says of its own session may be nonsense that holds; its session goes on, and its bill stays in bounds."""
     mallory = await quiet.user("mallory")

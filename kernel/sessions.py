@@ -16,7 +16,7 @@ from farcell.remote_runtime.api import (
     SessionSpec,
     default_table,
 )
-from farcell.remote_runtime.client.blocking import Client
+from farcell.remote_runtime.client.blocking import Client, Face
 from farcell.remote_runtime.client.cell import CellSource, new_header
 from farcell.remote_runtime.errors import BadRequest, FarcellError, SessionNotFound, UnknownGpu
 
@@ -35,22 +35,23 @@ class NotebookSessions:
         self.notebook = Notebook(shell)
         self._shell = shell
         self._stray = StrayOutput(shell)
-        self._client: Client | None = None
+        self._client: Face | None = None
         self._specs: dict[str, SessionSpec] = {}
         self._last: str | None = None
         self._lines: dict[SessionId, NoteLine] = {}
 
     @property
-    def client(self) -> Client:
+    def client(self) -> Face:
         """Made at first use: loading the extension starts nothing."""
         if self._client is None:
             self._client = Client(stray=self._stray, changed=self._changed)
             atexit.register(self.close)
         return self._client
 
-    def adopt(self, client: Client, spec: SessionSpec) -> None:
+    def adopt(self, client: Face, spec: SessionSpec) -> None:
         """In a Farcell kernel: its own way to the gateway, and its session as that of a bare ``%%gpu``."""
         self._client = client
+        client.listen(self._changed)
         self._remember(spec)
 
     # --- running ---

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from farcell.remote_runtime.api import SessionState
 from farcell.remote_runtime.client.away import Missed
 from farcell.remote_runtime.client.cell import (
     Away,
@@ -135,7 +136,9 @@ class FarCell(RunningCell):
             Note(self._front_end, self.request).write(line)
 
     def _tell_progress(self) -> None:
-        if self._waiting is not None and not self.begun and not self.over:
+        if self.begun or self.over or self._waiting is None:
+            return
+        if self._waiting.session.state in (SessionState.QUEUED, SessionState.STARTING):
             self._progress.write(progress_line(self._waiting.session))
 
     def _tell_missed(self, missed: Missed) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from farcell.remote_runtime.api import Session, SessionSpec
 from farcell.remote_runtime.client.core import Core
 from farcell.remote_runtime.errors import FarcellError
-from farcell.remote_runtime.wire.messages import KernelMessage, decode
+from farcell.remote_runtime.wire.messages import KernelMessage
 
 from .far_cell import FarCell
 from .front_end import FrontEnd
@@ -99,7 +99,8 @@ class FarSide:
             self._abort(request)
             return
         assert self.spec is not None
-        self._asked[request.msg_id] = request
+        if request.msg_type.endswith("_request"):
+            self._asked[request.msg_id] = request
         self.core.ask(self.spec.key, request.message)
 
     def answer(self, message: KernelMessage) -> bool:
@@ -125,19 +126,24 @@ class FarSide:
 
     def _stray(self, message: KernelMessage, header: dict[str, Any], parent: dict[str, Any]) -> None:
         msg_type, asked = str(header.get("msg_type")), str(parent.get("msg_id"))
-        if message.channel == "iopub":
-            if msg_type == "status" and decode(message.content).get("execution_state") == "idle":
-                self._asked.pop(asked, None)
+        if message.channel == "iopub" and parent:
             self._front_end.publish(message, msg_type)
-        elif asked in self._asked:
-            self._front_end.reply(self._asked[asked].idents, message)
+        elif msg_type == "status":
+            self._abort_all()  # the kernel was replaced
+        elif message.channel == "iopub":
+            self._front_end.publish(message, msg_type)
+        elif (request := self._asked.pop(asked, None)) is not None:
+            self._front_end.reply(request.idents, message)
 
     def _changed(self, session: Session) -> None:
-        """When the session ends, what was asked is not answered any more."""
         if session.state.is_over and self.spec is not None and session.key == self.spec.key:
-            for request in list(self._asked.values()):
-                self._abort(request)
-            self._asked.clear()
+            self._abort_all()
+
+    def _abort_all(self) -> None:
+        """What was asked is not answered any more."""
+        for request in self._asked.values():
+            self._abort(request)
+        self._asked.clear()
 
     def _abort(self, request: Request) -> None:
         if request.msg_type.endswith("_request"):

@@ -190,9 +190,14 @@ class FarcellKernel(IPythonKernel):
             self._loop.create_task(super().shell_channel_thread_main(list(cell.request.raw)))
 
     def _abort_cell(self, cell: Cell) -> None:
-        parent = self._parent_of(cell.request)
+        """On the main thread, whose answers keep their order: first that of the cell that failed."""
+        self.io_loop.add_callback(self._abort_here, cell.request)
+
+    def _abort_here(self, request: Request) -> None:
+        parent = self._parent_of(request)
+        stream = self.shell_channel_thread.manager.get_subshell_to_shell_channel_socket(None)
         self._publish_status("busy", "shell", parent)
-        self._send_abort_reply(self.shell_stream, parent, list(cell.request.idents))
+        self._send_abort_reply(stream, parent, list(request.idents))
         self._publish_status("idle", "shell", parent)
 
     def _parent_of(self, request: Request) -> dict[str, Any]:
@@ -219,7 +224,7 @@ class FarcellKernel(IPythonKernel):
 
     def _load_magics(self) -> None:
         """Over this kernel's own way to the gateway; a bare ``%%gpu`` means its session."""
-        from farcell.remote_runtime.client.blocking import Client
+        from farcell.remote_runtime.client.blocking import Face
 
         from ..extension import magics_of
 
@@ -233,7 +238,7 @@ class FarcellKernel(IPythonKernel):
         magics = magics_of(self.shell)
         with suppress(FarcellError):
             far, spec = self._far_away(far_side()).result()
-            magics.sessions.adopt(Client.sharing(far.core, self._loop), spec)
+            magics.sessions.adopt(Face(far.core, self._loop), spec)
 
     _magics_loaded = False
     _failed = False

@@ -28,28 +28,15 @@ def _forget(_session: Session) -> None:
     """As `_ignore`, for changes of sessions."""
 
 
-class Client:
-    """Blocking calls from any thread, each raising `FarcellError`; a KeyboardInterrupt cancels what is under way.
+class Face:
+    """Blocking calls from any thread but the loop's, each raising `FarcellError`.
 
-    `stray` and `changed` (a session that this client is attached to) are called on the client's own thread. `close` may
-    be called twice; the process may also just end.
+    A KeyboardInterrupt cancels what is under way. Whoever runs the loop closes the core.
     """
 
-    def __init__(self, stray: Stray = _ignore, changed: Callable[[Session], None] = _forget) -> None:
-        self._loop = asyncio.new_event_loop()
-        self._thread: threading.Thread | None = threading.Thread(
-            target=self._loop.run_forever, name="farcell-client", daemon=True
-        )
-        self._thread.start()
-        self._core = Core(stray, changed)
-        self._closed = False
-
-    @classmethod
-    def sharing(cls, core: Core, loop: asyncio.AbstractEventLoop) -> Client:
-        """A face of a core that runs on somebody else's loop, who also closes it; not to be called from that loop."""
-        client = cls.__new__(cls)
-        client._loop, client._thread, client._core, client._closed = loop, None, core, False
-        return client
+    def __init__(self, core: Core, loop: asyncio.AbstractEventLoop) -> None:
+        self._core = core
+        self._loop = loop
 
     def offers(self) -> list[Offer]:
         return self._wait(self._core.gateway.offers())
@@ -105,13 +92,12 @@ class Client:
         asyncio.run_coroutine_threadsafe(self._core.run_cell(cell, spec), self._loop)
         return cell
 
+    def listen(self, changed: Callable[[Session], None]) -> None:
+        """Calls `changed` on the loop's thread with every change of a session that the core is attached to."""
+        self._loop.call_soon_threadsafe(self._core.listen, changed)
+
     def close(self) -> None:
-        if not self._closed and self._thread is not None:
-            self._wait(self._core.close())
-            self._loop.call_soon_threadsafe(self._loop.stop)
-            self._thread.join()
-            self._loop.close()
-        self._closed = True
+        """Nothing of its own."""
 
     def _wait(self, work: Coroutine[Any, Any, T]) -> T:
         future = asyncio.run_coroutine_threadsafe(work, self._loop)
@@ -120,3 +106,26 @@ class Client:
         except BaseException:
             future.cancel()
             raise
+
+
+class Client(Face):
+    """With a loop of its own, in a thread of its own.
+
+    `stray` and `changed` (a session that this client is attached to) are called on that thread. `close` may be called
+    twice; the process may also just end.
+    """
+
+    def __init__(self, stray: Stray = _ignore, changed: Callable[[Session], None] = _forget) -> None:
+        loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=loop.run_forever, name="farcell-client", daemon=True)
+        self._thread.start()
+        super().__init__(Core(stray, changed), loop)
+        self._closed = False
+
+    def close(self) -> None:
+        if not self._closed:
+            self._closed = True
+            self._wait(self._core.close())
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
+            self._loop.close()

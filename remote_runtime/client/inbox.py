@@ -134,6 +134,7 @@ class CellInbox:
             self._of_cell(waiting, msg_type, header, message)
         elif msg_type == "status" and not parent:
             self._lifecycle(decode(message.content), missed=missed)
+            self._stray(message, header, parent)
         elif message.channel == "iopub" and parent.get("msg_id") in self._adopted:
             self._of_adopted(read_output(message, msg_type))
         else:

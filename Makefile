@@ -40,7 +40,7 @@ bench: $(DEV)
 	@$(BIN)/python tests/benchmarks
 
 soak: $(DEV)
-	@SOAK_SEEDS=$(SOAK_SEEDS) $(BIN)/python -m pytest -m soak --soak-report docs/soak.md
+	@SOAK_SEEDS=$(SOAK_SEEDS) $(BIN)/python -m pytest -m soak --soak-report=docs/soak.md
 
 $(UV):
 	$(PYTHON) -m venv $(VENV)

@@ -4,13 +4,14 @@
 
     FARCELL_DATA_DIR   the folder for everything below (default: the platform's user data folder)
     FARCELL_SIMULATE   simulated devices for the embedded gateway, such as H100:2,T4:4
-    FARCELL_RUN        set for the kernel of a run without a front end: what its sessions are known by, and end with
+    FARCELL_RUN        set for the kernel of `farcell run`: whose it is, and what its sessions are known by
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import sys
 import tempfile
 import uuid
 from collections.abc import Mapping
@@ -19,7 +20,7 @@ from pathlib import Path
 import platformdirs
 
 MAX_SOCKET_PATH = 100
-RUN = "FARCELL_RUN"
+_RUN = "FARCELL_RUN"
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 GATEWAY_LOCK = "gateway.lock"
 """The file in a gateway's folder that a running gateway holds locked."""
@@ -44,9 +45,20 @@ def notebook_path() -> str | None:
     return os.environ.get("JPY_SESSION_NAME") or None
 
 
+def run_environment(name: str) -> dict[str, str]:
+    """What `farcell run`, which this process is, adds for its kernel."""
+    return {_RUN: f"{os.getpid()} {name}"}
+
+
 def run_name() -> str | None:
-    """What `farcell run` tells its kernel; None elsewhere. It counts before a notebook's path."""
-    return os.environ.get(RUN) or None
+    """What `farcell run` calls the run that this process is the kernel of; None elsewhere.
+
+    Not in a kernel that a cell of the run has started: it inherits the variable, and has another parent. (On Windows
+    Jupyter tells no parent.)
+    """
+    parent, _, name = os.environ.get(_RUN, "").partition(" ")
+    told = os.environ.get("JPY_PARENT_PID")
+    return name if name and (told == parent or sys.platform == "win32") else None
 
 
 def machine_id() -> str:

@@ -46,7 +46,7 @@ class RunNotebook(Command):
             "set a variable behind the cell tagged 'parameters'; may be given several times",
         ),
         ("k", "kernel"): ("RunNotebook.kernel", "use an installed kernel in place of --gpu"),
-        "timeout": ("RunNotebook.timeout", "interrupt a cell, and fail, after that time"),
+        "timeout": ("RunNotebook.timeout", "interrupt a cell that has run for that time, and fail"),
         "idle": ("RunNotebook.idle", "the idle time until the session stops (default: 5m)"),
     }
     flags: dict[str, Any] = DEBUG_FLAG
@@ -74,8 +74,8 @@ class RunNotebook(Command):
         console.print(f"{path} with {spec.display_name}, kept in {output}")
         name = f"{path.name} (run {uuid.uuid4().hex[:8]})"
         screen = Screen(console, sum(map(notebook_file.is_run, notebook.cells)))
-        with tempfile.TemporaryFile() as log:
-            kernel = RunKernel(spec, name, log)
+        with tempfile.TemporaryDirectory(prefix="farcell-run-") as folder:
+            kernel = RunKernel(spec, name, Path(folder))
             run = Run(notebook, kernel, file, screen, path.resolve().parent, timeout_s)
             stopped = asyncio.run(_execute(run, name))
         if stopped is not None:

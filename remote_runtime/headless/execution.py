@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
@@ -29,6 +30,21 @@ _AS_A_FRONT_END = {"coalesce_streams": True, "iopub_timeout": _OUTPUT_S, "raise_
 _STOPPING = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
 
 
+class _CellClient(NotebookClient):
+    """Tells when a cell has begun: until then it may wait for a GPU."""
+
+    def __init__(self, notebook: NotebookNode, begun: Callable[[], None], **settings: Any) -> None:
+        super().__init__(notebook, **settings)
+        self._begun = begun
+
+    def process_message(
+        self, msg: dict[str, Any], cell: NotebookNode, cell_index: int
+    ) -> NotebookNode | None:
+        if msg["msg_type"] == "execute_input":
+            self._begun()
+        return super().process_message(msg, cell, cell_index)
+
+
 class Stopped(Exception):
     """A signal came; `number` is the first one's."""
 
@@ -39,7 +55,7 @@ class Stopped(Exception):
 
 @dataclass(slots=True)
 class Run:
-    """`folder` is where the kernel starts. A cell that runs for longer than `timeout_s` is interrupted, and fails."""
+    """`folder` is where the kernel starts. A cell that has run for `timeout_s` is interrupted, and fails."""
 
     notebook: NotebookNode
     kernel: RunKernel
@@ -47,12 +63,13 @@ class Run:
     screen: Screen
     folder: Path
     timeout_s: float | None = None
-    _client: NotebookClient = field(init=False)
+    _client: _CellClient = field(init=False)
     _work: asyncio.Task[None] | None = None
     _signal: int | None = None
     _timed_out: bool = False
     _given_up: bool = False
     _in_cell: bool = False
+    _limit: asyncio.TimerHandle | None = None
     _interrupting: asyncio.Task[None] | None = None
 
     async def execute(self) -> None:
@@ -73,7 +90,9 @@ class Run:
         try:
             channels = await self.kernel.start(self.folder)
             try:
-                self._client = NotebookClient(self.notebook, km=self.kernel.manager, **_AS_A_FRONT_END)
+                self._client = _CellClient(
+                    self.notebook, self._begun, km=self.kernel.manager, **_AS_A_FRONT_END
+                )
                 self._client.kc = channels
                 await self._tell_language()
                 await self._execute_cells()
@@ -98,7 +117,7 @@ class Run:
     async def _execute_cell(self, cell: NotebookNode, index: int, number: int) -> None:
         place = f"cell {number} of {sum(map(is_run, self.notebook.cells))}"
         try:
-            with self.screen.cell(number, cell), self._limited():
+            with self.screen.cell(number, cell), self._interruptible():
                 await self._client.async_execute_cell(cell, index)
         except CellExecutionError as error:
             raise self._failed(place, f"raised {error.ename}: {error.evalue}") from error
@@ -121,17 +140,21 @@ class Run:
     # --- interrupts ---
 
     @contextlib.contextmanager
-    def _limited(self) -> Iterator[None]:
-        loop = asyncio.get_running_loop()
-        limit = None if self.timeout_s is None else loop.call_later(self.timeout_s, self._time_out)
+    def _interruptible(self) -> Iterator[None]:
+        """While a cell runs or waits for that."""
         self._in_cell = True
         try:
             yield
         finally:
             self._in_cell = False
-            for waiting in (limit, self._interrupting):
+            for waiting in (self._limit, self._interrupting):
                 if waiting is not None:
                     waiting.cancel()
+            self._limit = self._interrupting = None
+
+    def _begun(self) -> None:
+        if self.timeout_s is not None and self._limit is None:
+            self._limit = asyncio.get_running_loop().call_later(self.timeout_s, self._time_out)
 
     def _time_out(self) -> None:
         self._timed_out = True

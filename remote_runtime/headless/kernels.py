@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import sys
 from pathlib import Path
-from typing import IO, Any
 
 from jupyter_client.asynchronous.client import AsyncKernelClient
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager, NoSuchKernel
@@ -57,19 +57,25 @@ def request_of_installed(name: str) -> str | None:
 
 
 class RunKernel:
-    """One kernel process from `start` to `end`, with what it writes in a log. `run` is its sessions' name."""
+    """One kernel process from `start` to `end`. `run` is its sessions' name; log and sockets lie in `folder`."""
 
-    def __init__(self, spec: KernelSpec, run: str, log: IO[bytes]) -> None:
-        self.manager = AsyncKernelManager(kernel_spec_manager=_OneKernel(spec))
+    def __init__(self, spec: KernelSpec, run: str, folder: Path) -> None:
+        # another user of the machine can't look into the folder, but could into a port
+        self.manager = AsyncKernelManager(
+            kernel_spec_manager=_OneKernel(spec),
+            connection_file=str(folder / "kernel.json"),
+            transport="tcp" if sys.platform == "win32" else "ipc",
+        )
         self._run = run
-        self._log = log
+        self._log = folder / "kernel.log"
 
     async def start(self, folder: Path) -> AsyncKernelClient:
         """Returns when it answers; a run that has no front end answers no questions."""
         try:
-            await self.manager.start_kernel(
-                cwd=str(folder), env=self._environment(), stdout=self._log, stderr=self._log
-            )
+            with self._log.open("wb") as log:
+                await self.manager.start_kernel(
+                    cwd=str(folder), env=self._environment(), stdout=log, stderr=log
+                )
             client: AsyncKernelClient = self.manager.client()
             client.start_channels()
             await client.wait_for_ready(timeout=START_S)
@@ -91,12 +97,11 @@ class RunKernel:
 
     def last_words(self) -> str:
         """The end of what it wrote, on lines of its own; empty when that is nothing."""
-        self._log.seek(0)
-        lines = self._log.read().decode("utf-8", "replace").splitlines()[-LOG_LINES:]
+        lines = self._log.read_text("utf-8", "replace").splitlines()[-LOG_LINES:]
         return "".join(f"\n{line}" for line in lines)
 
-    def _environment(self) -> dict[str, Any]:
+    def _environment(self) -> dict[str, str]:
         inherited = {
             name: value for name, value in config.environment().items() if name not in _OF_ANOTHER_NOTEBOOK
         }
-        return inherited | {config.RUN: self._run}
+        return inherited | config.run_environment(self._run)

@@ -53,7 +53,8 @@ def test_a_kernel_without_a_path_does_not_tell_where_its_files_lie():
 
 def test_a_run_without_a_front_end_has_sessions_of_its_own_under_its_name(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("JPY_SESSION_NAME", "work/a.ipynb")  # of the notebook whose terminal it was started in
-    monkeypatch.setenv("FARCELL_RUN", "b.ipynb (run 1a2b3c4d)")
+    monkeypatch.setenv("JPY_PARENT_PID", "4711")
+    monkeypatch.setenv("FARCELL_RUN", "4711 b.ipynb (run 1a2b3c4d)")
     key = Notebook(shell(__vsc_ipynb_file__="/home/ada/a.ipynb")).session_key("h100")
     assert (key.path, key.ephemeral) == ("b.ipynb (run 1a2b3c4d)", True)
 

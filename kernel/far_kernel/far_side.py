@@ -8,7 +8,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from farcell.remote_runtime.api import Session, SessionSpec
+from farcell.remote_runtime.api import Session, SessionKey, SessionSpec
 from farcell.remote_runtime.client.core import Core
 from farcell.remote_runtime.errors import FarcellError
 from farcell.remote_runtime.wire.messages import KernelMessage
@@ -124,7 +124,9 @@ class FarSide:
 
     # --- what comes under no cell ---
 
-    def _stray(self, message: KernelMessage, header: dict[str, Any], parent: dict[str, Any]) -> None:
+    def _stray(
+        self, _key: SessionKey, message: KernelMessage, header: dict[str, Any], parent: dict[str, Any]
+    ) -> None:
         msg_type, asked = str(header.get("msg_type")), str(parent.get("msg_id"))
         if message.channel == "iopub" and parent:
             self._front_end.publish(message, msg_type)

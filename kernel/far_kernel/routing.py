@@ -43,7 +43,7 @@ FOLLOWS_CELLS = frozenset(
 """Asked where the notebook's variables are: far while a far kernel is attached, else here."""
 
 _LOCAL = re.compile(r"\s*%%local\b[^\n]*(\n|$)")
-_OWN_MAGIC = re.compile(r"\s*%%?gpu\b")
+_OWN_LINE = re.compile(r"%gpu\b")
 
 
 class Execution(msgspec.Struct, frozen=True):
@@ -63,9 +63,7 @@ def execution(content: bytes) -> Execution:
 
 def place_of(code: str) -> Place:
     """Here: a cell that says ``%%local``, one for Farcell's own magic, and one with nothing but ``%gpu`` lines."""
-    if _LOCAL.match(code) or (_OWN_MAGIC.match(code) and _is_own(code)):
-        return Place.HERE
-    return Place.FAR
+    return Place.HERE if _LOCAL.match(code) or _is_own(code) else Place.FAR
 
 
 def names_own_magic(code: str) -> bool:
@@ -74,10 +72,11 @@ def names_own_magic(code: str) -> bool:
 
 
 def _is_own(code: str) -> bool:
-    lines = (line.strip() for line in code.splitlines())
-    return code.lstrip().startswith("%%gpu") or all(
-        not line or line.startswith("#") or _OWN_MAGIC.match(line) for line in lines
-    )
+    """Of nothing but own magics: a cell runs in one place, and ``%gpu`` above other code is the far kernel's to refuse."""
+    if re.match(r"\s*%%gpu\b", code):
+        return True
+    said = [line for line in map(str.strip, code.splitlines()) if line and not line.startswith("#")]
+    return bool(said) and all(_OWN_LINE.match(line) for line in said)
 
 
 def asks_here(content: bytes) -> bool:

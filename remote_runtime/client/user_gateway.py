@@ -18,7 +18,7 @@ from .locate import connect
 from .streams import RecordParser
 
 SUBPROTOCOL = "farcell.client.v1"
-AWAY_S, AGAIN_S = 20.0, 0.5
+AWAY_S, AGAIN_S = 60.0, 0.5
 """How long a gateway may be away before a new cell is given up, and how often it is looked for."""
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -10,7 +10,7 @@ from far_world import FarWorld
 from scripted_cell import Script, Told, follow, script_of
 from weather import COLD_WEIGHTS, WEIGHTS, Weather, faults_of
 
-WITHIN_S = 45.0
+WITHIN_S = 120.0
 
 
 @dataclass(frozen=True, slots=True)

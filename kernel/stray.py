@@ -7,6 +7,7 @@ from typing import Any
 
 from IPython.core.interactiveshell import InteractiveShell
 
+from farcell.remote_runtime.api import SessionKey
 from farcell.remote_runtime.client.output import read_output
 from farcell.remote_runtime.wire.messages import KernelMessage
 
@@ -26,7 +27,9 @@ class StrayOutput:
         while len(self._headers) > _REMEMBERED:
             self._headers.popitem(last=False)
 
-    def __call__(self, message: KernelMessage, header: dict[str, Any], parent: dict[str, Any]) -> None:
+    def __call__(
+        self, _key: SessionKey, message: KernelMessage, header: dict[str, Any], parent: dict[str, Any]
+    ) -> None:
         kernel = getattr(self._shell, "kernel", None)
         request = self._headers.get(str(parent.get("msg_id")))
         msg_type = str(header.get("msg_type"))

@@ -6,6 +6,9 @@ cells made. Nothing enters the user's namespace or history.
 
 It gives a cell the number that it has in its notebook (``metadata.farcell.number`` of the request), so that a traceback
 names the cell that its reader sees.
+
+A widget's message for a subshell is handled there, also beside the cell that runs. From 7.4 on, ipykernel has it wait
+for the shell that used the widget last: a slider would not move while its cell runs.
 """
 
 from __future__ import annotations
@@ -35,6 +38,25 @@ def load_ipython_extension(shell: Any) -> None:
     execute_as_before = kernel.shell_handlers["execute_request"]
     kernel.shell_handlers["execute_request"] = execute
     kernel.shell_handlers[VARIABLES_REQUEST] = answer
+    _take_comms_where_they_are_sent()
+
+
+def _take_comms_where_they_are_sent() -> None:
+    """Answers to a comm's own questions, which carry an id, still go to the shell that asked."""
+    try:
+        from ipykernel.comm import comm
+    except ImportError:
+        return
+    base: Any = comm.BaseComm
+    if hasattr(base, "_reply_subshell_for"):
+        as_before = base._reply_subshell_for  # noqa: SLF001
+
+        def route(one: Any, data: Any, subshell_id: str | None) -> Any:
+            content = data.get("content") if isinstance(data, dict) else None
+            answers = isinstance(content, dict) and isinstance(content.get("id"), str)
+            return subshell_id if subshell_id and not answers else as_before(one, data, subshell_id)
+
+        base._reply_subshell_for = route  # noqa: SLF001
 
 
 def user_variables(namespace: dict[str, Any], hidden: dict[str, Any]) -> list[dict[str, str]]:

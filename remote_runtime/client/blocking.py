@@ -6,21 +6,24 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
 from typing import Any, TypeVar
 
-from ..api import Bill, Offer, Session, SessionSpec
+from ..api import Bill, Offer, Session, SessionKey, SessionSpec
 from ..errors import FarcellError
 from ..wire.messages import KernelMessage
 from .away import Missed
 from .cell import CellRun, CellSource
-from .core import Core
-from .inbox import Stray
+from .core import Core, Stray
+from .far_shells import Lane
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 
-def _ignore(_message: KernelMessage, _header: dict[str, Any], _parent: dict[str, Any]) -> None:
+def _ignore(
+    _key: SessionKey, _message: KernelMessage, _header: dict[str, Any], _parent: dict[str, Any]
+) -> None:
     """What comes under no running cell is nobody's, unless somebody takes it."""
 
 
@@ -95,6 +98,30 @@ class Face:
     def listen(self, changed: Callable[[Session], None]) -> None:
         """Calls `changed` on the loop's thread with every change of a session that the core is attached to."""
         self._loop.call_soon_threadsafe(self._core.listen, changed)
+
+    # --- what is no cell; from any thread, the loop's too ---
+
+    def attached(self, key: SessionKey) -> Session | None:
+        """The session if a kernel of its can be asked now, without starting anything."""
+        return self._core.attached(key)
+
+    def send(self, key: SessionKey, message: KernelMessage, lane: Lane = None) -> None:
+        """In the lane's order, also beside a running cell; what comes of it is stray."""
+        self._begin(self._core.shells.send(key, message, lane))
+
+    def request(self, key: SessionKey, message: KernelMessage, lane: Lane = None) -> Future[KernelMessage]:
+        """As `send`, with its reply, whenever that comes."""
+        return self._begin(self._core.shells.request(key, message, lane))
+
+    def lane_ended(self, lane: Lane) -> None:
+        self._loop.call_soon_threadsafe(self._core.shells.delete, lane)
+
+    def keep_open(self, key: SessionKey) -> None:
+        """The way to the session stays open between cells too, as long as its container lives."""
+        self._loop.call_soon_threadsafe(self._core.keep_open, key)
+
+    def _begin(self, work: Coroutine[Any, Any, T]) -> Future[T]:
+        return asyncio.run_coroutine_threadsafe(work, self._loop)
 
     def close(self) -> None:
         """Nothing of its own."""

@@ -29,11 +29,14 @@ _FIRST_DELAY_S, _LAST_DELAY_S = 0.05, 2.0
 
 
 class Way(Protocol):
-    """How to reach the gateway, wherever it is now; each raises `FarcellError`."""
+    """How to reach the gateway, wherever it is now; each raises `FarcellError`.
+
+    With `start` false, no gateway is started for a question.
+    """
 
     async def connect(self, session_id: str) -> WebSocketClientConnection: ...
 
-    async def session(self, session_id: str) -> Session: ...
+    async def session(self, session_id: str, *, start: bool = True) -> Session: ...
 
     async def journal(self, session_id: str, lease_id: LeaseId, after: int) -> list[Record]: ...
 
@@ -74,6 +77,7 @@ class Channels:
     def take_over(self, before: Channels) -> None:
         """Goes on where broken channels to the same lease had come to."""
         self._position = before._position
+        self._stays = self._stays or before._stays
 
     @property
     def session(self) -> Session:
@@ -142,6 +146,10 @@ class Channels:
     def _wanted(self) -> bool:
         return bool(self._inbox) or self._stays
 
+    def stay(self) -> None:
+        """As if opened with `stays`."""
+        self._stays = True
+
     def close(self) -> None:
         self._stays = False
         if self._connection is not None:
@@ -183,7 +191,7 @@ class Channels:
                 delay_s = min(delay_s * 2, _LAST_DELAY_S)
 
     async def _reconnect(self) -> bool:
-        session = await self._way.session(self.session.id)
+        session = await self._way.session(self.session.id, start=bool(self._inbox))
         if self.lease_id is None:
             self.session = session
         if session.state.is_over or self._lease_of(session) != self.lease_id:

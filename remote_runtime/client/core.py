@@ -8,6 +8,7 @@ import logging
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from ..api import (
@@ -29,7 +30,8 @@ from .away import Missed, missed
 from .cell import Away, Ended, Progress, RunningCell
 from .channels import Channels
 from .endings import lease_ended, link_lost, started_anew
-from .inbox import Stray
+from .far_shells import FarShells
+from .requests import Requests
 from .streams import EventParser
 from .user_gateway import UserGateway
 
@@ -41,6 +43,9 @@ EVENTS_QUIET_S = 45.0
 """Gateways send a heartbeat every 15 s."""
 SHOWN_AFTER_S = 0.3
 GOODBYE_S = 2.0
+
+Stray = Callable[[SessionKey, KernelMessage, dict[str, Any], dict[str, Any]], None]
+"""As the inbox's, with the session that it came from."""
 
 
 @dataclass(slots=True)
@@ -66,6 +71,8 @@ class Core:
         self._sent: dict[str, Channels] = {}
         """Where the cells that run or wait were sent, by execute id."""
         self._opening: dict[SessionKey, asyncio.Lock] = {}
+        self._requests = Requests()
+        self.shells = FarShells(self)
 
     # --- cells ---
 
@@ -145,6 +152,32 @@ class Core:
         if self.attached(key) is not None:
             self._attached[key].channels.ask(message)
 
+    async def request(self, key: SessionKey, message: KernelMessage) -> KernelMessage:
+        """As `ask`; gives the reply, whenever that comes. Raises `SessionNotFound` where no kernel is there."""
+        if self.attached(key) is None:
+            raise SessionNotFound(f"session {key.name} has no kernel that could be asked")
+        reply = self._requests.reply_to(message)
+        self.ask(key, message)
+        return await reply
+
+    def busy(self, key: SessionKey) -> bool:
+        """Whether a cell of this client's runs or waits in the session."""
+        attached = self._attached.get(key)
+        return attached is not None and attached.channels in self._sent.values()
+
+    def keep_open(self, key: SessionKey) -> None:
+        """The way to the session stays open between cells too, as long as its container lives."""
+        if key in self._attached:
+            self._attached[key].channels.stay()
+
+    def _overheard(
+        self, key: SessionKey, message: KernelMessage, header: dict[str, Any], parent: dict[str, Any]
+    ) -> None:
+        if not parent and header.get("msg_type") == "status":
+            self.shells.forget(key)
+        if not self._requests.received(message, parent):
+            self._stray(key, message, header, parent)
+
     # --- attaching ---
 
     async def _attach(self, spec: SessionSpec) -> tuple[Channels, str | None, Missed | None]:
@@ -202,7 +235,8 @@ class Core:
     async def _open(self, session: Session) -> Channels:
         """Raises why the session is gone if it was faster to fail than this is to connect."""
         try:
-            return await Channels.open(session, self.gateway, self._stray, stays=self._stays)
+            stray = partial(self._overheard, session.key)
+            return await Channels.open(session, self.gateway, stray, stays=self._stays)
         except SessionNotFound:
             raise lease_ended(await self.gateway.session(session.id), begun=False) from None
 
@@ -274,6 +308,7 @@ class Core:
                 async with asyncio.timeout(GOODBYE_S):
                     await self._post_shown(channels)
         self._telling.clear()
+        await self.shells.close()
         for attached in self._attached.values():
             attached.channels.close()
             attached.reading.cancel()

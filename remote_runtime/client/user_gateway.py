@@ -41,13 +41,13 @@ class UserGateway:
     async def delete(self, path: str) -> Any:
         return await self._ask("delete_json", path)
 
-    async def _ask(self, verb: str, *arguments: Any, **options: Any) -> Any:
+    async def _ask(self, verb: str, *arguments: Any, start: bool = True, **options: Any) -> Any:
         """Once more, with a newly found gateway, when the known one is gone: restarted, it has another token."""
-        gateway = await self.gateway()
+        gateway = await self.gateway(start=start)
         try:
             answer = await getattr(gateway, verb)(*arguments, **options)
         except (GatewayUnreachable, Unauthorized):
-            gateway = await self._find_again(gateway)
+            gateway = await self._find_again(gateway, start=start)
             answer = await getattr(gateway, verb)(*arguments, **options)
         self._reached = True
         return answer
@@ -63,17 +63,17 @@ class UserGateway:
                     raise
             await asyncio.sleep(AGAIN_S)
 
-    async def gateway(self) -> GatewayClient:
+    async def gateway(self, *, start: bool = True) -> GatewayClient:
         async with self._finding:
             if self._gateway is None:
-                self._gateway = await connect()
+                self._gateway = await connect(start=start)
             return self._gateway
 
-    async def _find_again(self, lost: GatewayClient) -> GatewayClient:
+    async def _find_again(self, lost: GatewayClient, *, start: bool = True) -> GatewayClient:
         if self._gateway is lost:
             lost.close()
             self._gateway = None
-        return await self.gateway()
+        return await self.gateway(start=start)
 
     async def offers(self) -> list[Offer]:
         return [from_json(Offer, value) for value in (await self.get("/farcell/v1/offers"))["offers"]]
@@ -81,8 +81,10 @@ class UserGateway:
     async def sessions(self) -> list[Session]:
         return [from_json(Session, value) for value in (await self.get("/farcell/v1/sessions"))["sessions"]]
 
-    async def session(self, session_id: str) -> Session:
-        return from_json(Session, await self.get(f"/farcell/v1/sessions/{quote(session_id)}"))
+    async def session(self, session_id: str, *, start: bool = True) -> Session:
+        """With `start` false, an embedded gateway is not started for the question."""
+        path = f"/farcell/v1/sessions/{quote(session_id)}"
+        return from_json(Session, await self._ask("get_json", path, start=start))
 
     async def connect(self, session_id: str) -> WebSocketClientConnection:
         """A WebSocket to a session's kernel."""

@@ -92,7 +92,7 @@ class PlayedWay:
         self.connections.append(PlayedConnection())
         return self.connections[-1]
 
-    async def session(self, session_id: str) -> Session:
+    async def session(self, session_id: str, *, start: bool = True) -> Session:
         self._check()
         return self.told
 

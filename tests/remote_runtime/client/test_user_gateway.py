@@ -36,7 +36,7 @@ def gateways(monkeypatch: pytest.MonkeyPatch) -> list[Restarting]:
     """The one that is found whenever one is looked for."""
     known = [Restarting(away=7)]
 
-    async def connect() -> Restarting:
+    async def connect(**_: object) -> Restarting:
         return known[0]
 
     monkeypatch.setattr(user_gateway, "connect", connect)

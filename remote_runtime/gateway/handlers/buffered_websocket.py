@@ -83,6 +83,12 @@ class BufferedWebSocket(WebSocketProtocol13):
         self._flush()
         return super()._write_frame(fin, opcode, data, flags)
 
+    def _handle_message(self, opcode: int, data: bytes) -> asyncio.Future[None] | None:
+        """Who was refused may go on sending until they have heard so: no message of theirs is looked at."""
+        if self.server_terminated and opcode in (_TEXT, _BINARY):
+            return None
+        return super()._handle_message(opcode, data)
+
     async def _read_bytes(self, n: int) -> bytes:
         """Tornado asks for each part of a frame's head alone: without a turn of the event loop where all is there."""
         while len(self._ahead) - self._taken < n:

@@ -41,6 +41,8 @@ class Channels(SocketHandler):
     subprotocols = (OWN_SUBPROTOCOL, SUBPROTOCOL)
     needs_subprotocol = False
     _relay: Relay | None = None
+    _spoken: str | None = None
+    """The subprotocol; tornado forgets it when this side closes, and the relay may have something to deliver then."""
     _client: StockClient | None = None
     _number = 0
     _largest_bytes = 0
@@ -60,10 +62,11 @@ class Channels(SocketHandler):
 
     @property
     def own(self) -> bool:
-        return self.selected_subprotocol == OWN_SUBPROTOCOL
+        return self._spoken == OWN_SUBPROTOCOL
 
     def opened(self) -> None:
         self._relay = self._live.relay
+        self._spoken = self.selected_subprotocol
         self._live.wanted.set()
         if self.own:
             self._number = self._relay.attach(self)
@@ -86,7 +89,7 @@ class Channels(SocketHandler):
 
     def _incoming(self, message: str | bytes) -> tuple[str, bytes]:
         """The channel, and the message in the v1 layout; raises `BadFrame`."""
-        if self.selected_subprotocol is None:
+        if self._spoken is None:
             unpacked = legacy.unpack(message)
             return unpacked.channel, messages.pack(unpacked)
         if isinstance(message, str):
@@ -113,7 +116,7 @@ class Channels(SocketHandler):
 
     def _outgoing(self, data: bytes) -> str | bytes | None:
         """None for what the older layout can't say: a kernel's malformed message is nobody else's trouble."""
-        if self.selected_subprotocol:
+        if self._spoken is not None:
             return data
         try:
             return legacy.pack(messages.unpack(data))

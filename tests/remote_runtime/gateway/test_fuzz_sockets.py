@@ -15,7 +15,7 @@ from farcell.remote_runtime.gateway.handlers.channels import OWN_SUBPROTOCOL
 from farcell.remote_runtime.wire import Stream
 
 from .conftest import NO_AGENT, House
-from .faces import V1, Face, close_code
+from .faces import V1, Face, close_code, connection, kernel_message
 from .garbage import examples, frames, hellos, kernel_messages, legacy_messages
 from .innocent import innocent
 from .played_agent import dial, lease_of, played, token_of
@@ -34,16 +34,16 @@ async def quiet(open_house, caplog: pytest.LogCaptureFixture) -> AsyncIterator[H
     """A gateway that logs no fault of its own, and a line or two for each connection."""
     async with open_house(agent=NO_AGENT) as house, innocent(house):
         yield house
-    faults = [record for record in caplog.records if record.levelno >= logging.ERROR]
+    faults = [record for record in caplog.get_records("call") if record.levelno >= logging.ERROR]
     assert not faults, faults
 
 
-async def ended(connection: WebSocketClientConnection, garbage: str | bytes) -> tuple[int | None, str | None]:
+async def ended(socket: WebSocketClientConnection, garbage: str | bytes) -> tuple[int | None, str | None]:
     """With which code and reason garbage ends a connection."""
     with contextlib.suppress(WebSocketClosedError):
         for one in (garbage, FINAL):
-            await connection.write_message(one, binary=isinstance(one, bytes))
-    return await close_code(connection)
+            await socket.write_message(one, binary=isinstance(one, bytes))
+    return await close_code(socket)
 
 
 @pytest.mark.parametrize(
@@ -60,8 +60,8 @@ async def test_on_channels(
     async with played(quiet, await lease_of(mallory, session_id)) as agent:
         await agent.ready()
         for garbage in examples(strategy, count):
-            connection = await mallory.websocket(f"/api/kernels/{session_id}/channels", *subprotocols)
-            code, reason = await ended(connection, garbage)
+            channels = await mallory.websocket(f"/api/kernels/{session_id}/channels", *subprotocols)
+            code, reason = await ended(channels, garbage)
             assert (code, bool(reason)) == (MALFORMED, True), garbage
         assert await mallory.state(session_id) == "idle"
     assert len(caplog.records) < 3 * count
@@ -114,10 +114,10 @@ BROKEN = [
 ]
 
 
-async def broken(connection: WebSocketClientConnection, data: bytes) -> None:
+async def broken(socket: WebSocketClientConnection, data: bytes) -> None:
     """Writes below the WebSocket, ends what it can, and waits for the gateway to close."""
-    await connection.protocol.stream.write(data)
-    await close_code(connection)
+    await socket.protocol.stream.write(data)
+    await close_code(socket)
 
 
 @pytest.mark.parametrize("subprotocols", [(V1,), (OWN_SUBPROTOCOL,), ()], ids=["v1", "own", "legacy"])
@@ -136,3 +136,54 @@ async def test_broken_frames_on_an_agents_link(quiet: House):
     for data in BROKEN:
         await broken(await dial(quiet, lease_id, await token_of(quiet, lease_id)), data)
     assert await mallory.state(session_id) == "starting"
+
+
+# --- between a refusal and the end of the connection ---
+
+
+def handshake(face: Face, path: str, *lines: str) -> bytes:
+    return "\r\n".join(
+        [
+            f"GET {path} HTTP/1.1",
+            "Host: 127.0.0.1",
+            f"Authorization: Bearer {face.token}",
+            "Connection: Upgrade",
+            "Upgrade: websocket",
+            "Sec-WebSocket-Version: 13",
+            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+            *lines,
+            "",
+            "",
+        ]
+    ).encode()
+
+
+def masked(message: bytes) -> bytes:
+    """A client's frame around a short binary message."""
+    return b"\x82" + bytes([0x80 | 126]) + len(message).to_bytes(2, "big") + b"\0\0\0\0" + message
+
+
+@pytest.mark.parametrize("subprotocol", [V1, OWN_SUBPROTOCOL, None])
+async def test_who_was_refused_and_does_not_go_harms_nobody(quiet: House, subprotocol: str | None):
+    """What they still send is not looked at, and what is still for them does not break their kernel's link."""
+    mallory = await quiet.user("mallory")
+    session_id = (await mallory.session("T4")).json["id"]
+    asked = kernel_message("kernel_info_request", {})
+    lines = [f"Sec-WebSocket-Protocol: {subprotocol}"] if subprotocol else []
+    async with (
+        played(quiet, await lease_of(mallory, session_id)) as agent,
+        mallory.channels(session_id) as channels,
+        connection(quiet.port) as (reader, writer),
+    ):
+        await agent.ready()
+        writer.write(handshake(mallory, f"/api/kernels/{session_id}/channels", *lines))
+        assert b" 101 " in await reader.readuntil(b"\r\n\r\n")
+        writer.write(masked(FINAL) + masked(asked))
+        assert await reader.readexactly(1) == b"\x88", "a close frame, which is never answered"
+        await agent.say(0, kernel_message("status", {"execution_state": "busy"}, "iopub"))
+        told = await channels.read()
+        assert told is not None
+        assert told.type == "status"
+        theirs = await channels.send("kernel_info_request", {})
+        heard = await agent.hear_kernel()
+        assert theirs.encode() in heard.body

@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import signal
-import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import psutil
 import pytest
 
-from farcell.remote_runtime.gateway import users
-from farcell.remote_runtime.gateway.database import Database
 from farcell.remote_runtime.gateway.users import Role
 
-from .conftest import House, _add
+from .conftest import House
 from .faces import DEADLINE_S, Channels, Face, Told, close_code, execute_content, is_error, until
+from .gateway_process import gateway_process, new_user
 
 SESSIONS = "/farcell/v1/sessions"
-HERE = Path(__file__).parent
 
 
 @pytest.fixture
@@ -243,35 +238,6 @@ async def test_stopping_says_goodbye_and_bills_to_the_nano_dollar(real: House, e
 
 
 # --- the gateway's own death ---
-
-
-@asynccontextmanager
-async def gateway_process(
-    folder: Path, port: int = 0
-) -> AsyncIterator[tuple[asyncio.subprocess.Process, int]]:
-    given = {"folder": str(folder), "simulate": "H100:2", "port": port}
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, str(HERE / "gateway_program.py"), json.dumps(given), stdout=asyncio.subprocess.PIPE
-    )
-    assert process.stdout is not None
-    try:
-        yield process, int(await process.stdout.readline())
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
-        process._transport.close()
-
-
-async def new_user(folder: Path) -> str:
-    database = Database.of_gateway(folder)
-    try:
-        await asyncio.to_thread(database.migrate)
-        token = users.new_token()
-        await database.write(lambda connection: _add(connection, "ada", Role.USER, token))
-    finally:
-        database.close()
-    return token
 
 
 async def test_a_killed_gateway_leaves_everything_to_the_next(data_dir: Path):

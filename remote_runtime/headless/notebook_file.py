@@ -9,8 +9,8 @@ import warnings
 from pathlib import Path
 
 import nbformat
-from nbformat import NotebookNode
-from nbformat.validator import NotebookValidationError, normalize
+from nbformat import NotebookNode, ValidationError
+from nbformat.validator import normalize
 
 from ..errors import BadRequest, FarcellError
 
@@ -51,7 +51,7 @@ def _current(path: Path, document: object) -> NotebookNode:
             )
             nbformat.validate(notebook)
         # nbformat walks into a document before it looks whether that is one
-        except (NotebookValidationError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValidationError, ValueError, KeyError, TypeError, AttributeError) as error:
             reason = str(error).partition("\n")[0]
             raise BadRequest(f"{path} is no valid notebook: {reason}") from error
     return notebook

@@ -18,6 +18,9 @@ from .users import hash_token
 _log = logging.getLogger(__name__)
 
 NONCE_LENGTHS = (16, 128)
+MAX_ID_BYTES = 1000
+"""Of a cell's id; PostgreSQL's index takes about 2,700."""
+LARGEST_CELL_NUMBER = (1 << 31) - 1
 LARGEST = 1 << 53
 """JSON's integers are exact up to here."""
 
@@ -67,7 +70,8 @@ class AgentDesk:
             case control.Usage():
                 self._usage(live, order)
             case control.Cell():
-                self._keeper.bookkeeper.cell_changed(live, order)
+                if _can_be_kept(order):
+                    self._keeper.bookkeeper.cell_changed(live, order)
             case control.Bye():
                 _check_bye(order)
                 self._keeper.said_bye(live, order)
@@ -92,12 +96,26 @@ class AgentDesk:
 def _check_hello(hello: control.Hello) -> None:
     if not NONCE_LENGTHS[0] <= len(hello.nonce) <= NONCE_LENGTHS[1]:
         raise BadFrame(f"an agent's nonce has {NONCE_LENGTHS[0]} to {NONCE_LENGTHS[1]} characters")
+    if "\0" in hello.nonce:
+        raise BadFrame("an agent's nonce has no zero bytes")
     Stream("probe").resume(hello.stream)
 
 
 def _check_bye(bye: control.Bye) -> None:
     if bye.reason not in {reason.value for reason in EndReason}:
         raise BadFrame(f"no lease ends for the reason {bye.reason[:40]!r}")
+
+
+def _can_be_kept(cell: control.Cell) -> bool:
+    """Whether a database takes the cell's record: an id is the front end's, which may be anything.
+
+    The time of one that is not kept counts as idle; a record that PostgreSQL refuses would keep the lease's charges
+    from being written with it.
+    """
+    texts = (cell.execute_id, cell.status or "")
+    return abs(cell.number or 0) <= LARGEST_CELL_NUMBER and all(
+        "\0" not in text and len(text.encode()) <= MAX_ID_BYTES for text in texts
+    )
 
 
 def _check_numbers(order: control.Control) -> None:

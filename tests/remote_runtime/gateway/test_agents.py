@@ -188,6 +188,7 @@ async def test_what_comes_first_must_be_a_hello_that_makes_sense(
         '{"type":"hello"}',
         '{"type":"hello","nonce":"","stream":{"stream":"a","peer":null,"received":[0,0]}}',
         '{"type":"hello","nonce":"' + "n" * 1000 + '","stream":{"stream":"a","peer":null,"received":[0,0]}}',
+        '{"type":"hello","nonce":"0123456789\\u0000bcdef","stream":{"stream":"a","peer":null,"received":[0,0]}}',
         '{"type":"hello","nonce":"0123456789abcdef","stream":{}}',
         '{"type":"hello","nonce":"0123456789abcdef","stream":{"stream":"a","peer":null,"received":[0]}}',
         '{"type":"hello","nonce":"0123456789abcdef","stream":{"stream":"a","peer":null,"received":[0,-1]}}',
@@ -275,6 +276,21 @@ async def test_an_agent_attests_no_more_than_has_passed(
         await agent.hear_order(control.LeaseEnd)
     bill = (await ada.get("/farcell/v1/bill")).json
     assert 0 <= bill["simulated_nanos"] < 60 * 1_100_000
+
+
+async def test_a_cell_that_no_database_takes_is_not_kept(
+    house: House, ada: Face, session_id: str, lease_id: str
+):
+    """Its time is charged all the same."""
+    async with played(house, lease_id) as agent:
+        await agent.ready()
+        for execute_id, number in [("zero\0byte", 1), ("l" * 5000, 1), ("large", 1 << 40), ("good", 1)]:
+            await agent.tell(control.Cell(execute_id, number, started_ms=0, ended_ms=1, status="ok"))
+        await agent.tell(control.Usage(uptime_ms=5))
+        await agent.hear_order(control.LeaseEnd)
+        bill = (await ada.get("/farcell/v1/bill")).json
+    assert [line["execute_id"] for line in bill["lines"]] == ["good", None]
+    assert bill["simulated_nanos"] > 0
 
 
 async def test_nothing_is_charged_after_the_end(house: House, ada: Face, session_id: str, lease_id: str):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 
+from capacity import CAPACITY
 from coldstart import COLDSTART
 from harness import main
 from roundtrip import ROUNDTRIP
 from stream import STREAM
 
 if __name__ == "__main__":
-    sys.exit(max(main(benchmark) for benchmark in (ROUNDTRIP, COLDSTART, STREAM)))
+    sys.exit(max(main(benchmark) for benchmark in (ROUNDTRIP, COLDSTART, STREAM, CAPACITY)))

@@ -28,10 +28,11 @@ class Server:
 
     def __init__(self, *options: str) -> None:
         self._token = secrets.token_hex(16)
+        self.headers = {"Authorization": f"token {self._token}"}
         with socket.create_server(("127.0.0.1", 0)) as free:
-            self._port = free.getsockname()[1]
+            self.port: int = free.getsockname()[1]
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "jupyter_server", f"--ServerApp.port={self._port}", *_OPTIONS, *options],
+            [sys.executable, "-m", "jupyter_server", f"--ServerApp.port={self.port}", *_OPTIONS, *options],
             env={**os.environ, "JUPYTER_TOKEN": self._token},
             stdin=subprocess.DEVNULL,
         )
@@ -49,9 +50,9 @@ class Server:
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
         request = urllib.request.Request(
-            f"http://127.0.0.1:{self._port}{path}",
+            f"http://127.0.0.1:{self.port}{path}",
             data=None if body is None else json.dumps(body).encode(),
-            headers={"Authorization": f"token {self._token}"},
+            headers=self.headers,
             method=method,
         )
         with urllib.request.urlopen(request, timeout=ANSWER_S) as response:
@@ -61,8 +62,8 @@ class Server:
     def channels(self, kernel_id: str) -> websocket.WebSocket:
         """Without Nagle's delay on this side, as websocket-client always has it."""
         return websocket.create_connection(
-            f"ws://127.0.0.1:{self._port}/api/kernels/{kernel_id}/channels",
-            header=[f"Authorization: token {self._token}"],
+            f"ws://127.0.0.1:{self.port}/api/kernels/{kernel_id}/channels",
+            header=self.headers,
             subprotocols=[SUBPROTOCOL],
             timeout=ANSWER_S,
         )

@@ -52,6 +52,11 @@ class FarMachine:
         environment = self.environment | ({"JPY_SESSION_NAME": path} if path else {})
         return self._notebooks.enter_context(Notebook(self.home, environment, load=load, python=python))
 
+    def far_notebook(self, path: str | None = None, gpu: str = "H100") -> Notebook:
+        """The same in a Farcell kernel."""
+        environment = self.environment | ({"JPY_SESSION_NAME": path} if path else {})
+        return self._notebooks.enter_context(Notebook(self.home, environment, gpu=gpu))
+
     # --- the gateway ---
 
     @property

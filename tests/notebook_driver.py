@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -70,6 +71,10 @@ class Cell:
         ]
 
     @property
+    def status(self) -> str:
+        return str(self.reply["content"]["status"])
+
+    @property
     def error(self) -> str:
         """Name and message of what the cell raised, as ``ValueError: no``; empty for a cell that ended well."""
         reply = self.reply["content"]
@@ -126,7 +131,7 @@ class RunningCell:
             reply = self.notebook.client.get_shell_msg(timeout=max(0.0, deadline - time.monotonic()))
             if reply["parent_header"].get("msg_id") == self.msg_id:
                 self.cell.reply = reply
-        self.cell.number = self.cell.reply["content"]["execution_count"]
+        self.cell.number = self.cell.reply["content"].get("execution_count") or 0
         return self.cell
 
     def _hear(self, deadline: float) -> None:
@@ -145,7 +150,7 @@ class RunningCell:
 class Notebook:
     """A stock ``python3`` kernel with Farcell loaded. `environment` is the whole of the kernel's.
 
-    `python` is another interpreter than the tests' own, with an ipykernel in it.
+    `python` is another interpreter than the tests' own, with an ipykernel in it. With `gpu` it is a Farcell kernel.
     """
 
     def __init__(
@@ -155,10 +160,15 @@ class Notebook:
         *,
         load: bool = True,
         python: Path | None = None,
+        gpu: str | None = None,
     ) -> None:
         self.manager = KernelManager(kernel_name="python3", transport="ipc")
+        spec = self.manager.kernel_spec
+        if gpu is not None:
+            spec.argv = [sys.executable, "-m", "farcell.kernel", "-f", "{connection_file}", "--gpu", gpu]
+            spec.interrupt_mode = "message"
         if python is not None:
-            self.manager.kernel_spec.argv = [str(python), *self.manager.kernel_spec.argv[1:]]
+            spec.argv = [str(python), *spec.argv[1:]]
         self.manager.connection_file = str(folder / f"kernel-{time.monotonic_ns()}.json")
         self._log = (folder / "kernel.log").open("ab")  # a restart of the kernel uses it again
         self.manager.start_kernel(env=dict(environment), cwd=str(folder), stdout=self._log, stderr=self._log)
@@ -169,7 +179,7 @@ class Notebook:
         """What came under a cell after it had ended, or under none."""
         try:
             self.client.wait_for_ready(timeout=DEADLINE_S)
-            if load:
+            if load and gpu is None:
                 self.run("%load_ext farcell")
         except BaseException:
             self.close()

@@ -72,7 +72,7 @@ def names_own_magic(code: str) -> bool:
 
 
 def _is_own(code: str) -> bool:
-    """Of nothing but own magics: a cell runs in one place, and ``%gpu`` above other code is the far kernel's to refuse."""
+    """Of nothing but own magics, since a cell runs in one place: above other code, the far kernel refuses ``%gpu``."""
     if re.match(r"\s*%%gpu\b", code):
         return True
     said = [line for line in map(str.strip, code.splitlines()) if line and not line.startswith("#")]

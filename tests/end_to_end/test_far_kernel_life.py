@@ -1,4 +1,4 @@
-"""A Farcell kernel's life: free until the first cell, closed is detached, restarted is restarted, shut down is ended."""
+"""A Farcell kernel's life: free until the first cell, closed is detached, restarted restarts, shut down is ended."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 from jupyter_client.session import Session
@@ -18,7 +18,7 @@ from raw_websockets import RawWebSocket
 from serving import Measure, serve
 from stream_jupyter_server import UNLIMITED
 
-IDLE = 30
+IDLE = 20
 """Each is a process here: fewer than Farcell holds."""
 WARM = 2
 
@@ -50,15 +50,10 @@ def pinned_server() -> Iterator[Server]:
     kernel.parent.mkdir(parents=True, exist_ok=True)
     argv = [sys.executable, str(Path(__file__).with_name("played_kernel.py")), "{connection_file}"]
     kernel.write_text(json.dumps({"argv": argv, "display_name": "played", "language": "python"}), "utf-8")
-    with server_core():
-        running = running_server(UNLIMITED)
-        server = running.__enter__()
-    try:
+    with ExitStack() as stack:
+        with server_core():
+            server = stack.enter_context(running_server(UNLIMITED))
         yield server
-    finally:
-        for kernel_model in server.ask("GET", "/api/kernels"):
-            server.ask("DELETE", f"/api/kernels/{kernel_model['id']}")
-        running.__exit__(None, None, None)
 
 
 async def memory_per_kernel(*, linked: bool) -> float:

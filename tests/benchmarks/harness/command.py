@@ -100,7 +100,7 @@ def _line(name: str, rounds: int, only: Sequence[str]) -> str:
 def _measure(benchmark: Benchmark, rounds: int, peers: Path) -> list[Sample]:
     with Progress(console=Console(file=sys.stderr), transient=True) as progress:
         bar = progress.add_task(f"{benchmark.name}: starting", total=benchmark.warm_up + rounds)
-        with running(benchmark.contenders, peers) as drivers:
+        with running(benchmark, peers) as drivers:
             progress.update(bar, description=benchmark.name)
             return measure_rounds(
                 benchmark,

@@ -15,11 +15,9 @@ from typing import Any
 
 import psutil
 
-from .model import Contender, Measured
+from .model import Benchmark, Contender, Measured
 
 DRIVERS = Path(__file__).parents[1] / "drivers"
-ANSWER_S = 90.0
-"""A driver that takes longer is broken, and the benchmark with it."""
 END_S = 30.0
 
 
@@ -30,10 +28,13 @@ class DriverFailed(Exception):
 class Driver:
     """The harness's end of one contender's process."""
 
-    def __init__(self, contender: Contender, process: subprocess.Popen[bytes], log: Path) -> None:
+    def __init__(
+        self, contender: Contender, process: subprocess.Popen[bytes], log: Path, answer_s: float
+    ) -> None:
         self._name = contender.name
         self._process = process
         self._log = log
+        self._answer_s = answer_s
 
     def measure(self, request: str) -> Measured:
         answer = self.ask({"request": request})
@@ -47,12 +48,12 @@ class Driver:
         return self.answer()
 
     def answer(self) -> dict[str, Any]:
-        """Raises `DriverFailed` after `ANSWER_S`, or when the driver has ended."""
+        """Raises `DriverFailed` after `answer_s`, or when the driver has ended."""
         assert self._process.stdout is not None
-        readable, _, _ = select.select([self._process.stdout], [], [], ANSWER_S)
+        readable, _, _ = select.select([self._process.stdout], [], [], self._answer_s)
         line = self._process.stdout.readline() if readable else b""
         if not line:
-            why = "ended" if readable else f"gave no answer within {ANSWER_S:.0f} s"
+            why = "ended" if readable else f"gave no answer within {self._answer_s:.0f} s"
             raise DriverFailed(f"{self._name} {why}:\n{self._log.read_text('utf-8', 'replace')[-3000:]}")
         answer = dict(json.loads(line))
         if "error" in answer:
@@ -71,21 +72,24 @@ class Driver:
 
 
 @contextmanager
-def running(contenders: Sequence[Contender], peers: Path) -> Iterator[dict[str, Driver]]:
+def running(benchmark: Benchmark, peers: Path) -> Iterator[dict[str, Driver]]:
     """All drivers, ready to measure, by their contenders' names; at the end nothing that they started is left."""
     with ExitStack() as stack:
-        drivers = {one.name: stack.enter_context(_running(one, peers)) for one in contenders}
+        drivers = {
+            one.name: stack.enter_context(_running(one, peers, benchmark.answer_s))
+            for one in benchmark.contenders
+        }
         for driver in drivers.values():
             driver.answer()
         yield drivers
 
 
 @contextmanager
-def _running(contender: Contender, peers: Path) -> Iterator[Driver]:
+def _running(contender: Contender, peers: Path, answer_s: float) -> Iterator[Driver]:
     with tempfile.TemporaryDirectory(prefix="farcell-bench-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         log = folder / "driver.log"
-        driver = Driver(contender, _start(contender, peers, folder, log), log)
+        driver = Driver(contender, _start(contender, peers, folder, log), log, answer_s)
         try:
             yield driver
         finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import tempfile
 import uuid
 from collections.abc import Mapping
@@ -31,6 +32,8 @@ class RunNotebook(Command):
         "cell, and tells what it cost. Exit status: 0; 1 if a cell failed; 2 for what can't be run; 130 if interrupted."
     )
     arguments = "NOTEBOOK"
+    shown_log_level = logging.CRITICAL
+    """What nbclient and jupyter_client log as errors is told in a sentence."""
     placeholders = {"output": "PATH", "parameter": "NAME=VALUE", "timeout": "TIME", "idle": "TIME"}
     gpu = Unicode(help="what it runs on").tag(config=True)
     output = Unicode(help="where the notebook with its outputs goes").tag(config=True)

@@ -32,10 +32,12 @@ from .routing import Place
 
 if TYPE_CHECKING:
     from ..notebook import Notebook
+    from .far_cell import FarCell
     from .far_side import FarSide
 
 T = TypeVar("T")
 
+PARENT_EVERY_S = 0.5
 RUN_A_CELL_FIRST = (
     "run a cell first: the debugger works where the cells run, and no far kernel is attached yet"
 )
@@ -63,6 +65,7 @@ class FarcellKernel(IPythonKernel):
         super().start()
         signal.signal(signal.SIGINT, self._interrupted_by_signal)
         signal.signal(signal.SIGTERM, self._terminated)
+        self._on_loop(self._follow_parent)
 
     @property
     def _loop(self) -> asyncio.AbstractEventLoop:
@@ -99,9 +102,15 @@ class FarcellKernel(IPythonKernel):
                 FrontEnd(self, self.session.sign, self._topic, self.session.session),
                 lambda core: session_spec(core, self.notebook, self.gpu, self.session_name, self.idle),
                 self._was_restarted,
-                lambda msg_id, failed: self._order.ended(msg_id, failed=failed),
+                self._far_cell_ended,
             )
         return self._far
+
+    def _far_cell_ended(self, cell: FarCell) -> None:
+        """The numbers of cells that run here go on from those of the far ones."""
+        if isinstance(cell.number, int):
+            self.shell.execution_count = max(self.shell.execution_count, cell.number + 1)
+        self._order.ended(cell.request.msg_id, failed=cell.failed)
 
     @cached_property
     def notebook(self) -> Notebook:
@@ -346,6 +355,17 @@ class FarcellKernel(IPythonKernel):
                 elif restart is False:
                     await self._far.end()
                 await self._far.close(restarts=bool(restart))
+
+    def _follow_parent(self) -> None:
+        """A kernel whose front end was killed detaches too, unless it was started to outlive it."""
+        if os.name == "posix" and os.getsid(0) != os.getpid():
+            self._detach_without(os.getppid())
+
+    def _detach_without(self, parent: int) -> None:
+        if os.getppid() == parent:
+            self._loop.call_later(PARENT_EVERY_S, self._detach_without, parent)
+        else:
+            os.kill(os.getpid(), signal.SIGTERM)
 
     def _terminated(self, number: int, _frame: object) -> None:
         """Detaches, and ends as the signal would: closing a notebook is no end of what runs far."""

@@ -18,6 +18,9 @@ import psutil
 from farcell.remote_runtime import config
 
 WITHIN_S = 60.0
+BEFORE_S = 15.0
+"""VS Code starts the new kernel while it still looks for what descends from the old one, for up to 1 s; SIGTERM comes
+after that, and on a slow machine its handler runs late."""
 
 
 def leave(notebook: str) -> None:
@@ -38,7 +41,7 @@ def take(notebook: str) -> bool:
     if not isinstance(note, dict) or not isinstance(note.get("at"), float):
         return False
     started = psutil.Process().create_time()
-    return note.get("parent") == _parent() and -1.0 < started - note["at"] < WITHIN_S
+    return note.get("parent") == _parent() and -BEFORE_S < started - note["at"] < WITHIN_S
 
 
 def _parent() -> list[float]:

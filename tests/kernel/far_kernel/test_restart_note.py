@@ -43,19 +43,30 @@ def test_another_parent_is_no_restart():
     assert ran(code) == "False"
 
 
+def test_a_start_that_was_a_little_faster_than_the_end_is_a_restart(data_dir: Path):
+    ran(LEAVE)
+    date_back(data_dir, -5)
+    assert ran(TAKE) == "True"
+
+
 def test_a_start_that_comes_late_is_no_restart(data_dir: Path):
     ran(LEAVE)
-    (note,) = (data_dir / "kernels").iterdir()
-    told = json.loads(note.read_text())
-    told["at"] -= restart_note.WITHIN_S + 60
-    note.write_text(json.dumps(told))
+    date_back(data_dir, restart_note.WITHIN_S + 60)
     assert ran(TAKE) == "False"
 
 
-def test_a_process_that_was_there_before_is_no_restart():
+def test_a_process_that_was_there_before_is_no_restart(data_dir: Path):
     """Two kernels of one notebook: that one of them ends says nothing about the other."""
-    restart_note.leave("/a.ipynb")
-    assert not restart_note.take("/a.ipynb")
+    ran(LEAVE)
+    date_back(data_dir, -restart_note.BEFORE_S - 60)
+    assert ran(TAKE) == "False"
+
+
+def date_back(data_dir: Path, seconds: float) -> None:
+    (note,) = (data_dir / "kernels").iterdir()
+    told = json.loads(note.read_text())
+    told["at"] -= seconds
+    note.write_text(json.dumps(told))
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"at": "now"}', "\0"])

@@ -51,13 +51,14 @@ class RequestSource:
 class FarCell(RunningCell):
     """`ended` is called once, when the front end has been told of its end; `failed` says how it was.
 
-    `preface` is a line above its output. `asks`: it waits for the user's answer.
+    `preface` is a line above its output. `asks`: it waits for the user's answer. `number`: its ``In [n]``, at the end.
     """
 
     def __init__(self, request: Request, front_end: FrontEnd, ended: Callable[[FarCell], None]) -> None:
         super().__init__(RequestSource(request))
         self.request = request
         self.preface: str | None = None
+        self.number: object = None
         self.over = self.failed = False
         self.asks = False
         self._front_end = front_end
@@ -80,7 +81,8 @@ class FarCell(RunningCell):
         if self.over and msg_type in ("error", "status", "execute_reply", "execute_input", "input_request"):
             return  # the front end has been told that it is over; what it still puts out is kept
         if msg_type == "execute_reply":
-            self._replied = str(decode(message.content).get("status"))
+            reply = decode(message.content)
+            self._replied, self.number = str(reply.get("status")), reply.get("execution_count")
             message = self._with_facts(message)
         if message.channel == "iopub":
             self._front_end.publish(message, msg_type)

@@ -31,7 +31,7 @@ class FarSide:
         front_end: FrontEnd,
         spec: Callable[[Core], Awaitable[SessionSpec]],
         was_restarted: Callable[[], bool],
-        cell_ended: Callable[[str, bool], None],
+        cell_ended: Callable[[FarCell], None],
     ) -> None:
         self.core = Core(self._stray, self._changed, stays=True)
         self.spec: SessionSpec | None = None
@@ -91,7 +91,7 @@ class FarSide:
 
     def _ended(self, cell: FarCell) -> None:
         self._cells.pop(cell.request.msg_id, None)
-        self._cell_ended(cell.request.msg_id, cell.failed)
+        self._cell_ended(cell)
 
     def ask(self, request: Request) -> None:
         """Anything that is no cell: it starts nothing; without a far kernel it is answered as aborted."""

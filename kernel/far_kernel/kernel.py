@@ -339,6 +339,7 @@ class FarcellKernel(IPythonKernel):
 
     async def do_shutdown(self, restart: bool) -> Any:  # noqa: FBT001 (ipykernel's)
         """A restart restarts the far kernel; anything else ends the lease."""
+        self._is_told = True
         await asyncio.wrap_future(self._far_away(self._leave(restart=restart)))
         return super().do_shutdown(restart)
 
@@ -369,6 +370,12 @@ class FarcellKernel(IPythonKernel):
 
     def _terminated(self, number: int, _frame: object) -> None:
         """Detaches, and ends as the signal would: closing a notebook is no end of what runs far."""
+        if not self._is_told:
+            self._detach()
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+
+    def _detach(self) -> None:
         from . import restart_note
         from .far_side import GOODBYE_S
 
@@ -377,5 +384,6 @@ class FarcellKernel(IPythonKernel):
                 restart_note.leave(path)
         with suppress(FarcellError, FutureTimeoutError):
             self._far_away(self._leave(restart=None)).result(GOODBYE_S)
-        signal.signal(number, signal.SIG_DFL)
-        os.kill(os.getpid(), number)
+
+    _is_told = False
+    """Whether a request said what becomes of the far kernel; a front end that loses patience then signals too."""

@@ -68,6 +68,11 @@ def test_the_first_cell_runs_far_and_state_stays(machine: FarMachine):
     assert facts["cost_nanos"] == pytest.approx(facts["seconds"] * 1_097_000, abs=2)
 
 
+def test_the_numbers_of_cells_that_run_here_go_on_from_those_of_the_far_ones(machine: FarMachine):
+    notebook = machine.far_notebook("/work/a.ipynb")
+    assert [notebook.run(code).number for code in ("1", "2", "%%local\n3", "4")] == [1, 2, 3, 3]
+
+
 def test_hidden_code_runs_where_the_variables_are(machine: FarMachine):
     notebook = machine.far_notebook("/work/a.ipynb")
     far = notebook.run(FAR_PID).result

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from IPython.core.interactiveshell import InteractiveShell
 
+from .handlers import Handlers
 from .magics import FarcellMagics
 
-_loaded: dict[int, FarcellMagics] = {}
+
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    magics: FarcellMagics
+    handlers: Handlers
+
+
+_loaded: dict[int, _Loaded] = {}
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
@@ -17,15 +27,19 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
 def magics_of(shell: InteractiveShell) -> FarcellMagics:
     """The shell's magics, registered if they were not."""
     if id(shell) not in _loaded:
-        magics = _loaded[id(shell)] = FarcellMagics(shell)
+        magics = FarcellMagics(shell)
         shell.register_magics(magics)
-    return _loaded[id(shell)]
+        handlers = Handlers(magics.sessions)
+        handlers.install()
+        _loaded[id(shell)] = _Loaded(magics, handlers)
+    return _loaded[id(shell)].magics
 
 
 def unload_ipython_extension(shell: InteractiveShell) -> None:
     """Lets go of the gateway; sessions run on, except those that belong to this kernel alone."""
-    magics = _loaded.pop(id(shell), None)
-    if magics is not None:
-        magics.close()
+    loaded = _loaded.pop(id(shell), None)
+    if loaded is not None:
+        loaded.handlers.remove()
+        loaded.magics.close()
         for kind in ("line", "cell"):
             shell.magics_manager.magics[kind].pop("gpu", None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import getpass
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
@@ -27,6 +28,7 @@ from farcell.remote_runtime.client.output import Output
 from farcell.remote_runtime.errors import CellTimeout
 
 from .display import NoteLine, is_captured, show_missed, show_output
+from .far_comms import COMM_TYPES
 from .sentences import away_line, cost_line, progress_line
 
 PROGRESS_AFTER_S = 1.0
@@ -94,7 +96,7 @@ class FarCell:
     """Drives one `CellRun` from the notebook's main thread.
 
     `alone` says whether the cell's output is this far cell's alone, so that progress can be cleared away. `line` is
-    the line below it, with its time and cost.
+    the line below it, with its time and cost. `hear_comm` gets its comms' messages, in their place among its output.
     """
 
     shell: InteractiveShell
@@ -102,6 +104,7 @@ class FarCell:
     timeout_s: float | None = None
     quiet: bool = False
     alone: bool = True
+    hear_comm: Callable[[Output], None] | None = None
     line: NoteLine = field(init=False)
     _started: float = field(default_factory=time.monotonic)
     _interrupted_at: float | None = None
@@ -144,16 +147,22 @@ class FarCell:
                 tell_missed(self.shell, missed)
             case LinkDown() | LinkUp():
                 self._link.changed(up=isinstance(event, LinkUp))
-            case Output(msg_type="error", content=content):
-                self._error = content
             case Output():
-                show_output(self.shell, event)
+                self._show(event)
             case InputRequest():
                 self._ask(event)
             case Ended():
                 self._remove(progress)
                 return event
         return None
+
+    def _show(self, output: Output) -> None:
+        if output.msg_type == "error":
+            self._error = output.content
+        elif output.msg_type in COMM_TYPES and self.hear_comm is not None:
+            self.hear_comm(output)
+        else:
+            show_output(self.shell, output)
 
     def _keep_time(self, progress: NoteLine) -> None:
         """Between events: progress, the cell's timeout, and the end of patience after an interrupt."""

@@ -46,18 +46,24 @@ class Notebook:
         identity = f"{connection_file}:{id(self._shell) if connection_file is None else ''}"
         return f"kernel-{hashlib.sha256(identity.encode()).hexdigest()[:16]}"
 
+    def _request(self) -> dict[str, Any]:
+        return (self.kernel.get_parent("shell") or {}) if self.kernel else {}
+
+    def request_header(self) -> dict[str, Any]:
+        """Of the front end's request that runs now; empty where there is none."""
+        return dict(self._request().get("header") or {})
+
     def header(self) -> tuple[dict[str, Any], bool]:
         """The header for a far cell, and whether the far cell is all that runs under the front end's request.
 
         A second far cell under one request (a loop around ``run_cell_magic``) gets a header of its own: the
         ``msg_id`` is the execute id.
         """
-        request = (self.kernel.get_parent("shell") or {}) if self.kernel else {}
-        header = dict(request.get("header") or {})
+        header = self.request_header()
         if not header or header["msg_id"] == self._used:
             return new_header(header.get("session")), False
         self._used = header["msg_id"]
-        return header, str(request.get("content", {}).get("code", "")).lstrip().startswith("%%gpu")
+        return header, str(self._request().get("content", {}).get("code", "")).lstrip().startswith("%%gpu")
 
     @property
     def number(self) -> int:

@@ -9,9 +9,11 @@ from dataclasses import replace
 from IPython.core.interactiveshell import InteractiveShell
 
 from farcell.remote_runtime.api import (
+    LeaseId,
     Request,
     Session,
     SessionId,
+    SessionKey,
     SessionSettings,
     SessionSpec,
     default_table,
@@ -23,9 +25,12 @@ from farcell.remote_runtime.errors import BadRequest, FarcellError, SessionNotFo
 from .arguments import CellArguments
 from .display import NoteLine
 from .far_cell import FarCell, tell_missed
+from .far_comms import FarComms
+from .front_end import FrontEnd
 from .notebook import Notebook
+from .requests import RelayedRequests
 from .sentences import ended_line, idle_line
-from .stray import StrayOutput
+from .stray import StrayMessages
 
 
 class NotebookSessions:
@@ -34,8 +39,12 @@ class NotebookSessions:
     def __init__(self, shell: InteractiveShell) -> None:
         self.notebook = Notebook(shell)
         self._shell = shell
-        self._stray = StrayOutput(shell)
         self._client: Face | None = None
+        front_end = FrontEnd(shell)
+        self._requests = RelayedRequests()
+        self.comms = FarComms(front_end, self._requests, lambda: self._client)
+        self._stray = StrayMessages(front_end, self._requests, self.comms)
+        self._learned: set[LeaseId] = set()
         self._specs: dict[str, SessionSpec] = {}
         self._last: str | None = None
         self._lines: dict[SessionId, NoteLine] = {}
@@ -46,6 +55,11 @@ class NotebookSessions:
         if self._client is None:
             self._client = Client(stray=self._stray, changed=self._changed)
             atexit.register(self.close)
+        return self._client
+
+    @property
+    def known_client(self) -> Face | None:
+        """None before the first use."""
         return self._client
 
     def adopt(self, client: Face, spec: SessionSpec) -> None:
@@ -61,15 +75,19 @@ class NotebookSessions:
         spec = self.spec(arguments)
         header, alone = self.notebook.header()
         source = CellSource(code, header, self.notebook.number, self.notebook.allows_input)
-        self._stray.remember(header)
+        request = self._requests.remember(
+            source.execute_id, self.notebook.request_header() or header, is_cell=True
+        )
         run = self.client.run_cell(source, spec)
         cell = FarCell(self._shell, run, arguments.timeout_s, arguments.quiet, alone)
+        cell.hear_comm = lambda output: self.comms.heard(spec.key, request.here(output), request.header)
         try:
             cell.show()
         finally:
             if run.session is not None:
                 self._lines[run.session.id] = cell.line
                 self._remember(spec)
+                self._learn_comms(run.session)
 
     def attach(self, name: str | None) -> Session:
         """Makes a session, also another notebook's, the one of a bare ``%%gpu``, and shows what was missed of it.
@@ -85,7 +103,14 @@ class NotebookSessions:
             return session
         nothing = CellSource("", new_header(), allow_stdin=self.notebook.allows_input, silent=True)
         FarCell(self._shell, self.client.run_cell(nothing, spec), quiet=True, alone=False).show()
+        self._learn_comms(session)
         return session
+
+    def _learn_comms(self, session: Session) -> None:
+        """Once for each of its containers: the first cell may have found widgets there."""
+        if session.lease_id is not None and session.lease_id not in self._learned:
+            self._learned.add(session.lease_id)
+            self.comms.learn(session.key)
 
     def use(self, request: str) -> SessionSpec:
         """Makes `request` the one that a bare ``%%gpu`` uses; starts nothing."""
@@ -114,6 +139,17 @@ class NotebookSessions:
             settings = replace(settings, idle_s=arguments.idle_s)
         key = known.key if known else self.notebook.session_key(name)
         return SessionSpec(key, request, settings)
+
+    def session_for(self, arguments: CellArguments) -> SessionKey | None:
+        """The session of a cell that would say this, as far as that is known without asking anybody."""
+        name = arguments.name
+        if name is None and arguments.request is not None:
+            try:
+                name = Request.parse(arguments.request).default_name
+            except FarcellError:
+                return None
+        known = self._specs.get(name or self._last or "")
+        return known.key if known else None
 
     def _parse(self, text: str) -> Request:
         """A type that Farcell does not know may still be one that the gateway has found in its machine."""
@@ -159,6 +195,8 @@ class NotebookSessions:
 
     def _changed(self, session: Session) -> None:
         """Called on the client's thread whenever the gateway tells of a session."""
+        if session.state.is_over:
+            self.comms.end(self.comms.of(session.key))
         line = self._lines.get(session.id)
         if line is None:
             return

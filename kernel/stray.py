@@ -1,47 +1,42 @@
-"""Output that comes when its cell is over (a far thread goes on printing): shown under the cell it belongs to."""
+"""What comes from far kernels below no running cell: late output, comms, what handling a comm's message has shown."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from typing import Any
-
-from IPython.core.interactiveshell import InteractiveShell
 
 from farcell.remote_runtime.api import SessionKey
 from farcell.remote_runtime.client.output import read_output
 from farcell.remote_runtime.wire.messages import KernelMessage
 
-_SHOWN = frozenset({"stream", "display_data", "update_display_data", "clear_output"})
-_REMEMBERED = 1000
+from .far_comms import COMM_TYPES, FarComms
+from .front_end import FrontEnd
+from .requests import RelayedRequests
+
+_SHOWN_LATE = frozenset({"stream", "display_data", "update_display_data", "clear_output"})
+"""Of a cell that has ended; all that comes below a comm's message is shown."""
 
 
-class StrayOutput:
+class StrayMessages:
     """Called on the client's thread. A front end finds the cell by the parent header, which was its own request's."""
 
-    def __init__(self, shell: InteractiveShell) -> None:
-        self._shell = shell
-        self._headers: OrderedDict[str, dict[str, Any]] = OrderedDict()
-
-    def remember(self, header: dict[str, Any]) -> None:
-        self._headers[str(header["msg_id"])] = header
-        while len(self._headers) > _REMEMBERED:
-            self._headers.popitem(last=False)
+    def __init__(self, front_end: FrontEnd, requests: RelayedRequests, comms: FarComms) -> None:
+        self._front_end = front_end
+        self._requests = requests
+        self._comms = comms
 
     def __call__(
-        self, _key: SessionKey, message: KernelMessage, header: dict[str, Any], parent: dict[str, Any]
+        self, key: SessionKey, message: KernelMessage, header: dict[str, Any], parent: dict[str, Any]
     ) -> None:
-        kernel = getattr(self._shell, "kernel", None)
-        request = self._headers.get(str(parent.get("msg_id")))
-        msg_type = str(header.get("msg_type"))
-        if kernel is None or request is None or msg_type not in _SHOWN:
+        if message.channel != "iopub":
             return
-        output = read_output(message, msg_type)
-        kernel.session.send(
-            kernel.iopub_socket,
-            msg_type,
-            output.content,
-            metadata=output.metadata,
-            parent={"header": request},
-            buffers=list(output.buffers),
-            ident=f"kernel.{msg_type}".encode(),
-        )
+        output = read_output(message, str(header.get("msg_type")))
+        request = self._requests.find(parent.get("msg_id"))
+        if not parent and output.msg_type == "status":
+            self._comms.end(self._comms.of(key))  # the kernel was replaced
+        elif output.msg_type in COMM_TYPES:
+            here = output if request is None else request.here(output)
+            self._comms.heard(key, here, parent if request is None else request.header)
+        elif request is not None and (not request.is_cell or output.msg_type in _SHOWN_LATE):
+            self._front_end.publish(output, request.header)
+            if output.content.get("execution_state") == "idle" and not request.handled.done():
+                request.handled.set_result(None)

@@ -135,12 +135,17 @@ class CellInbox:
         elif msg_type == "status" and not parent:
             self._lifecycle(decode(message.content), missed=missed)
             self._stray(message, header, parent)
-        elif message.channel == "iopub" and parent.get("msg_id") in self._adopted:
+        elif self._is_adopted(message, msg_type, parent):
             self._of_adopted(read_output(message, msg_type))
         else:
             if msg_type == "status" and decode(message.content).get("execution_state") == "idle":
                 self._asked.pop(str(parent.get("msg_id")), None)
             self._stray(message, header, parent)
+
+    def _is_adopted(self, message: KernelMessage, msg_type: str, parent: dict[str, Any]) -> bool:
+        """Comms are nobody's output."""
+        comm = msg_type.startswith("comm_")
+        return message.channel == "iopub" and parent.get("msg_id") in self._adopted and not comm
 
     def _of_adopted(self, output: Output) -> None:
         waiting = next(iter(self._cells.values()), None)

@@ -9,10 +9,17 @@ names the cell that its reader sees.
 
 A widget's message for a subshell is handled there, also beside the cell that runs. From 7.4 on, ipykernel has it wait
 for the shell that used the widget last: a slider would not move while its cell runs.
+
+It lets an interrupt end a cell that awaits: Python calls a signal's handler at once, which cancels the cell, but
+asyncio goes on waiting, and would find that out with the kernel's next message.
 """
 
 from __future__ import annotations
 
+import asyncio
+import signal
+import socket
+import threading
 from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any
 
@@ -32,9 +39,15 @@ def load_ipython_extension(shell: Any) -> None:
     async def execute(stream: Any, ident: Any, parent: dict[str, Any]) -> None:
         number = (parent.get("metadata", {}).get("farcell") or {}).get("number")
         if isinstance(number, int):
-            shell.execution_count = number
+            number_next_cell(shell, number)
         await execute_as_before(stream, ident, parent)
 
+    def wake_the_loop(*_: object) -> None:
+        if threading.current_thread() is threading.main_thread():  # and not a subshell's
+            shell.events.unregister("pre_run_cell", wake_the_loop)
+            wake_on_signals(asyncio.get_running_loop())
+
+    shell.events.register("pre_run_cell", wake_the_loop)
     execute_as_before = kernel.shell_handlers["execute_request"]
     kernel.shell_handlers["execute_request"] = execute
     kernel.shell_handlers[VARIABLES_REQUEST] = answer
@@ -57,6 +70,23 @@ def _take_comms_where_they_are_sent() -> None:
             return subshell_id if subshell_id and not answers else as_before(one, data, subshell_id)
 
         base._reply_subshell_for = route  # noqa: SLF001
+
+
+def wake_on_signals(loop: asyncio.AbstractEventLoop) -> None:
+    """For as long as the process lives."""
+    wakes, woken = socket.socketpair()
+    for end in (wakes, woken):
+        end.settimeout(0)
+    signal.set_wakeup_fd(wakes.detach(), warn_on_full_buffer=False)
+    loop.add_reader(woken, woken.recv, 4096)
+
+
+def number_next_cell(shell: Any, number: int) -> None:
+    """A number that may have been before begins another session in the history, where numbers are unique in each."""
+    if number < shell.execution_count:
+        shell.history_manager.end_session()
+        shell.history_manager.new_session()
+    shell.execution_count = number
 
 
 def user_variables(namespace: dict[str, Any], hidden: dict[str, Any]) -> list[dict[str, str]]:

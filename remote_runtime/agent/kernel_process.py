@@ -55,8 +55,8 @@ class KernelProcess:
                 "ipykernel_launcher",
                 f"--IPKernelApp.connection_file={connection_file}",
                 f"--IPKernelApp.extra_extensions={EXTENSION}",
-                # cells have their notebooks' numbers, which may repeat: no history on disk, which wants them unique
-                "--HistoryManager.enabled=False",
+                # what front ends ask of a kernel's history is answered; nothing of it is left in the container
+                "--HistoryManager.hist_file=:memory:",
             ],
             cwd=self._folder.work,
             stdin=subprocess.DEVNULL,

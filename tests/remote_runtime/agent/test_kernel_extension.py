@@ -15,6 +15,7 @@ from farcell.remote_runtime.agent.kernel_extension import (
     VARIABLES_REPLY,
     VARIABLES_REQUEST,
     load_ipython_extension,
+    number_next_cell,
     user_variables,
 )
 
@@ -34,7 +35,7 @@ alias = sqrt
 
 @pytest.fixture
 def shell() -> Iterator[InteractiveShell]:
-    made = InteractiveShell(config=Config({"HistoryManager": {"enabled": False}}))
+    made = InteractiveShell(config=Config({"HistoryManager": {"hist_file": ":memory:"}}))
     yield made
     atexit.unregister(made.atexit_operations)
     made.atexit_operations()
@@ -78,7 +79,13 @@ class Kernel:
     def __init__(self) -> None:
         self.sent: list[tuple[str, dict[str, Any]]] = []
         self.counts: list[int] = []
-        self.shell = SimpleNamespace(kernel=self, user_ns={"x": 1}, user_ns_hidden={}, execution_count=1)
+        self.shell = SimpleNamespace(
+            kernel=self,
+            user_ns={"x": 1},
+            user_ns_hidden={},
+            execution_count=1,
+            events=SimpleNamespace(register=lambda *_: None),
+        )
         self.session = SimpleNamespace(send=self._send)
         self.shell_handlers: dict[str, Callable[..., Awaitable[None]]] = {"execute_request": self._execute}
         load_ipython_extension(self.shell)
@@ -106,6 +113,16 @@ async def test_a_cell_runs_under_its_notebooks_number_if_it_has_one(metadata, co
     kernel = Kernel()
     await kernel.shell_handlers["execute_request"](None, None, {"metadata": metadata})
     assert kernel.counts == [count]
+
+
+def test_numbers_that_come_again_are_all_in_the_history(shell, capsys):
+    for number, source in [(5, "a = 1"), (6, "a = 2"), (5, "a = 3"), (5, "a = 4"), (9, "a = 5")]:
+        number_next_cell(shell, number)
+        shell.run_cell(source, store_history=True)
+    tail = list(shell.history_manager.get_tail(10, include_latest=True))
+    assert [source for _, _, source in tail] == ["a = 1", "a = 2", "a = 3", "a = 4", "a = 5"]
+    assert [number for _, number, _ in tail] == [5, 6, 5, 5, 9]
+    assert capsys.readouterr().out == ""
 
 
 def test_without_a_kernel_nothing_is_loaded():

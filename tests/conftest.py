@@ -51,6 +51,6 @@ def data_dir(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     left = processes_of(folder)
     for process in left:
         process.kill()
-    psutil.wait_procs(left, timeout=5)
+    psutil.wait_procs(left, timeout=30)
     shutil.rmtree(folder, ignore_errors=True)
     assert not left, f"these processes outlived the test: {left}"

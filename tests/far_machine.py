@@ -113,7 +113,7 @@ class FarMachine:
         left = self.processes()
         for process in left:
             process.kill()
-        psutil.wait_procs(left, timeout=5)
+        psutil.wait_procs(left, timeout=30)
         for folder in (self.folder, self.home):
             shutil.rmtree(folder, ignore_errors=True)
         assert not left, f"these processes outlived the tests: {left}"

@@ -15,7 +15,7 @@ from jupyter_server.services.kernels.connection import base
 from stock_servers import StockServer
 
 V1 = "v1.kernel.websocket.jupyter.org"
-DEADLINE_S = 30.0
+DEADLINE_S = 90.0
 
 Message = dict[str, Any]
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-GRACE_S = 2.0  # for what ends on its own thread or process just after it was told to
+GRACE_S = 20.0  # for what ends on its own thread or process just after it was told to
 Thing = tuple[str, str]  # its kind; how a person finds it
 
 _of_wider_fixtures: set[Thing] = set()

@@ -151,7 +151,7 @@ def _free_port() -> int:
 def _end(process: subprocess.Popen[Any]) -> None:
     process.terminate()
     try:
-        process.wait(20)
+        process.wait(DEADLINE_S)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
@@ -163,7 +163,7 @@ def _clear(folder: Path) -> None:
     left = processes_of(folder) + _containers_of(folder)
     for process in left:
         process.kill()
-    psutil.wait_procs(left, timeout=5)
+    psutil.wait_procs(left, timeout=30)
     shutil.rmtree(folder, ignore_errors=True)
     assert not left, f"these processes outlived the gateway: {left}"
 

@@ -12,7 +12,7 @@ from layout import ROOT
 from notebook_server import NotebookServer, jupyter_lab
 from playwright.async_api import Page, async_playwright, expect
 
-TIMEOUT_MS = 30_000
+TIMEOUT_MS = 90_000
 
 
 @pytest.fixture

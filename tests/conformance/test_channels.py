@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 import uuid
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -139,10 +141,13 @@ def leave_in_a_cell(server: StockServer, kernel_id: str, subprotocol: str | None
     """Runs a cell that prints once it has been left; returns the cell's id when it is over."""
     with kernel_socket(server, kernel_id, subprotocol, session_id) as channels:
         channels.wait_for_kernel()
-        code = "import time\nprint('here', flush=True)\ntime.sleep(0.5)\nprint('away')"
-        asked = channels.send("execute_request", {"code": code})
+        gate = Path(tempfile.gettempdir()) / f"farcell-gate-{uuid.uuid4().hex}"
+        code = f"import os, time\nprint('here', flush=True)\nwhile not os.path.exists({str(gate)!r}): time.sleep(0.01)"
+        asked = channels.send("execute_request", {"code": f"{code}\nos.unlink({str(gate)!r})\nprint('away')"})
         channels.until(lambda told: "stream" in kinds(of(told, asked)))
     eventually(lambda: server.get(f"/api/kernels/{kernel_id}")["connections"] == 0)
+    gate.touch()
+    eventually(lambda: not gate.exists())
     eventually(lambda: server.get(f"/api/kernels/{kernel_id}")["execution_state"] == "idle")
     return asked
 

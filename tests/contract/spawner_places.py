@@ -23,7 +23,7 @@ from farcell.remote_runtime.spawners.process import ProcessSettings, ProcessSpaw
 HERE = Path(__file__).parent
 AGENT_COMMAND = (sys.executable, str(HERE / "agent_program.py"))
 TOKEN = "a-token-that-nobody-else-may-see"
-DEADLINE_S = 30.0
+DEADLINE_S = 90.0
 
 
 async def until(holds: Callable[[], Any]) -> Any:

@@ -21,7 +21,7 @@ def test_a_notebook_whose_kernel_was_killed_gets_the_rest_of_its_cell(own_machin
     os.kill(first.pid, signal.SIGKILL)
     again = own_machine.notebook("analysis.ipynb")
     cell = again.run("%%gpu L4\nprint('after')")
-    assert re.match(r"while you were away \(1 cell, [\d.< ]+ s\)", cell.notes[0])
+    assert re.match(r"while you were away \(1 cell, [^)]+\)", cell.notes[0])
     assert cell.stdout == lines(100) + "after\n"
 
 
@@ -56,8 +56,10 @@ def test_another_notebook_can_attach_to_a_session_by_its_name(own_machine: FarMa
 
 def test_a_session_that_has_ended_still_shows_what_was_missed(own_machine: FarMachine):
     first = own_machine.notebook("analysis.ipynb")
-    first.start(COUNT.format(n=20)).until_prints("line 5\n")
+    ended = own_machine.folder / "ended"
+    first.start(f"{COUNT.format(n=20)}\nopen({str(ended)!r}, 'w').close()").until_prints("line 5\n")
     os.kill(first.pid, signal.SIGKILL)
+    eventually(ended.exists)
     eventually(lambda: own_machine.session("l4").state.value == "idle")
     again = own_machine.notebook("analysis.ipynb")
     again.run("%gpu stop l4")

@@ -29,7 +29,7 @@ def lab(data_dir: Path, tmp_path: Path):
 
 
 def ask(server: NotebookServer, **arguments: Any) -> requests.Response:
-    return requests.get(f"{server.url}farcell/overview", timeout=30, **arguments)
+    return requests.get(f"{server.url}farcell/overview", timeout=60, **arguments)
 
 
 def log_in_where_nobody_listens(data_dir: Path) -> None:
@@ -63,7 +63,7 @@ async def test_a_gateway_that_ended_is_seen_at_the_next_look(data_dir: Path, two
     async with embedded_gateway(data_dir):
         process = gateway_process(data_dir)
         process.kill()
-        process.wait(timeout=10)
+        process.wait(timeout=60)
         assert await overview() == NOT_RUNNING
 
 

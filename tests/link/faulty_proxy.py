@@ -33,7 +33,7 @@ class Proxies:
         return self._open(FaultyProxy(self, dial), path)
 
     def call(self, work: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(60)
 
     def close(self) -> None:
         for proxy in self._opened:

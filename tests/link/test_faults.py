@@ -9,8 +9,8 @@ from far_world import PING_S, FarWorld
 from scripted_cell import Script, follow
 from seeds import run_seed
 
-CLOSING_S = 5.0
-"""A WebSocket waits as long for the other side's goodbye."""
+FOUND_WITHIN_S = 60.0
+"""Two pings and a goodbye take 7 s; without them a silent link would be taken for sound for minutes."""
 
 
 @pytest.mark.parametrize("seed", range(1, 7))  # 3 and 6 are cold
@@ -36,7 +36,7 @@ def test_a_silent_link_is_found_and_replaced_within_bounds(world: FarWorld, scri
     began = time.monotonic()
     assert follow(run, told=told).shown == script.expected
     assert script.times_run == 1
-    assert time.monotonic() - began < 30 * 0.05 + 5 * PING_S + CLOSING_S
+    assert time.monotonic() - began < FOUND_WITHIN_S
 
 
 @pytest.mark.parametrize("side", ["clients", "agents"])

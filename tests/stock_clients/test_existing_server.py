@@ -39,7 +39,7 @@ def test_a_notebook_runs_a_cell(gateway: StockServer, spec: str, session: dict[s
 
 @pytest.mark.parametrize("path", ["/api/kernels", "/api/sessions", "/api/kernelspecs"])
 def test_a_right_token_in_the_query_is_none(gateway: StockServer, path: str):
-    answer = requests.get(f"{gateway.url}{path}?token={gateway.token}", timeout=10)
+    answer = requests.get(f"{gateway.url}{path}?token={gateway.token}", timeout=60)
     assert (answer.status_code, answer.json()["code"]) == (401, "unauthorized")
 
 

@@ -265,5 +265,5 @@ async def test_flushed_waits_until_all_has_arrived(world):
         await until(world.gateway.bodies)
         world.gateway.stream.acknowledge()
         world.gateway.flush()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await flushed

@@ -54,7 +54,7 @@ async def test_what_a_killed_gateway_left_behind_is_ended(person: Person, monkey
     monkeypatch.setenv("FARCELL_SIMULATE", "T4")
     gateway = await start(person.folder)
     os.kill(gateway.pid, signal.SIGKILL)
-    gateway.wait(10)
+    gateway.wait(60)
     assert agents_of(person.folder)
     assert person.told("down") == ENDED
     assert not agents_of(person.folder)

@@ -16,5 +16,5 @@ def test_it_opens_jupyterlab_with_the_sidebar_also_where_that_was_disabled(data_
     (tmp_path / "config" / "jupyter_server_config.json").write_text(json.dumps(disabled))
     with jupyter_lab(tmp_path, [str(PROGRAM), "lab"]) as server:
         asked = Request(server.url + "farcell/overview", headers=server.headers)
-        with urlopen(asked, timeout=20) as answer:
+        with urlopen(asked, timeout=60) as answer:
             assert "gateway" in json.load(answer)

@@ -19,7 +19,7 @@ from tornado.websocket import WebSocketClientConnection, websocket_connect
 from farcell.remote_runtime.api.json_form import decode, encode
 from farcell.remote_runtime.wire import messages
 
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 """How long anything may take before its test fails; far more than it needs."""
 V1 = "v1.kernel.websocket.jupyter.org"
 

@@ -37,6 +37,7 @@ from farcell.remote_runtime.wire import control
 
 from . import postgres
 from .conftest import NO_AGENT
+from .faces import until
 from .played_agent import lease_of, played
 
 READY = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -467,6 +468,7 @@ async def test_a_gateway_serves_from_it(open_house, url: str):
         lease_id = await lease_of(ada, session_id)
         async with played(house, lease_id) as agent:
             await agent.ready()
+            await until(lambda: house.gateway.keeper.find(lease_id).elapsed_ms())
             await agent.tell(
                 control.Cell("a", 1, 0), control.Cell("a", 1, 0, 1, "ok"), control.Usage(uptime_ms=1)
             )

@@ -15,7 +15,11 @@ from farcell.remote_runtime.gateway.users import Role
 
 from .conftest import House
 from .faces import DEADLINE_S, Channels, Face, Told, close_code, execute_content, is_error, until
+<<<<<<< Updated upstream
 from .gateway_process import gateway_process, new_user
+=======
+from .listener import listening
+>>>>>>> Stashed changes
 
 SESSIONS = "/farcell/v1/sessions"
 
@@ -147,15 +151,14 @@ async def test_two_users_see_nothing_of_each_other_and_an_operator_all(real: Hou
 
 async def test_idleness_is_warned_of_by_name_and_ends_the_lease(real: House, eve: Face):
     session_id = await started(eve, settings={"idle_s": 1.0})
-    async with eve.channels(session_id) as channels:
+    async with eve.channels(session_id) as channels, listening(eve) as listener:
         await channels.execute("weights = [1, 2]\nstep = 3")
         seen = set()
         async with asyncio.timeout(DEADLINE_S):
-            while (session := (await eve.get(f"{SESSIONS}/{session_id}")).json)["state"] != "stopped":
+            while (session := (await listener.event())[1])["state"] != "stopped":
                 idle = session["idle"]
                 if idle and idle["warned"]:
                     seen.update(idle["unsaved"])
-                await asyncio.sleep(0.02)
         assert {"weights", "step"} <= seen
         assert session["lease"]["end_reason"] == "idle"
         assert {"weights", "step"} <= set(session["lease"]["unsaved"])
@@ -164,8 +167,9 @@ async def test_idleness_is_warned_of_by_name_and_ends_the_lease(real: House, eve
 
 
 async def test_keep_postpones_the_idle_end(real: House, eve: Face):
-    session_id = await started(eve, settings={"idle_s": 0.6})
+    session_id = await started(eve)
     assert (await eve.post(f"{SESSIONS}/{session_id}/keep", {"seconds": 3600})).status == 200
+    assert (await eve.session(settings={"idle_s": 0.6})).json["id"] == session_id
     async with asyncio.timeout(DEADLINE_S):
         while True:
             session = (await eve.get(f"{SESSIONS}/{session_id}")).json

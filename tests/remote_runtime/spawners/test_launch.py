@@ -17,6 +17,7 @@ from farcell.remote_runtime.spawners.containment import is_agent
 from farcell.remote_runtime.spawners.launch import Children, Launch
 
 LEASE = LeaseId("lease")
+WAITS = "import os, time\nwhile not os.path.exists('go'): time.sleep(0.01)"
 
 
 @pytest.fixture
@@ -38,7 +39,7 @@ def script(text: str) -> tuple[str, ...]:
 
 
 def until_said(folder: Path) -> str:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not (said := (folder / "log").read_text()).endswith("\n"):
         assert time.monotonic() < deadline
         time.sleep(0.005)
@@ -46,7 +47,7 @@ def until_said(folder: Path) -> str:
 
 
 def until_reaped(children: Children) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while children._running:
         assert time.monotonic() < deadline
         children.reap()
@@ -129,8 +130,9 @@ def test_a_folder_that_is_not_there_is_told(children, tmp_path):
 
 
 def test_an_agent_that_has_ended_is_reaped_and_its_exit_code_kept_until_forgotten(children, tmp_path):
-    children.launch(LEASE, launch(tmp_path, *script("import time; time.sleep(0.2); raise SystemExit(7)")))
+    children.launch(LEASE, launch(tmp_path, *script(f"{WAITS}\nraise SystemExit(7)")))
     assert children.exit_code(LEASE) is None
+    (tmp_path / "go").touch()
     until_reaped(children)
     assert children.exit_code(LEASE) == 7
     children.forget(LEASE)
@@ -138,7 +140,8 @@ def test_an_agent_that_has_ended_is_reaped_and_its_exit_code_kept_until_forgotte
 
 
 def test_an_exit_code_that_somebody_else_took_is_unknown(children, tmp_path):
-    pid = children.launch(LEASE, launch(tmp_path, *script("import time; time.sleep(0.2)")))
+    pid = children.launch(LEASE, launch(tmp_path, *script(WAITS)))
+    (tmp_path / "go").touch()
     os.waitpid(pid, 0)
     until_reaped(children)
     assert children.exit_code(LEASE) is None

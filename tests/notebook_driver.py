@@ -162,15 +162,11 @@ class Notebook:
         python: Path | None = None,
         gpu: str | None = None,
     ) -> None:
-<<<<<<< Updated upstream
-        self.manager = KernelManager(kernel_name="python3", transport="ipc")
+        self.manager = KernelManager(kernel_name="python3", transport="ipc", shutdown_wait_time=DEADLINE_S)
         spec = self.manager.kernel_spec
         if gpu is not None:
             spec.argv = [sys.executable, "-m", "farcell.kernel", "-f", "{connection_file}", "--gpu", gpu]
             spec.interrupt_mode = "message"
-=======
-        self.manager = KernelManager(kernel_name="python3", transport="ipc", shutdown_wait_time=DEADLINE_S)
->>>>>>> Stashed changes
         if python is not None:
             spec.argv = [str(python), *spec.argv[1:]]
         self.manager.connection_file = str(folder / f"kernel-{time.monotonic_ns()}.json")

@@ -15,11 +15,8 @@ from farcell.remote_runtime.gateway.users import Role
 
 from .conftest import House
 from .faces import DEADLINE_S, Channels, Face, Told, close_code, execute_content, is_error, until
-<<<<<<< Updated upstream
 from .gateway_process import gateway_process, new_user
-=======
 from .listener import listening
->>>>>>> Stashed changes
 
 SESSIONS = "/farcell/v1/sessions"
 

@@ -7,6 +7,8 @@ cells made. Nothing enters the user's namespace or history.
 It gives a cell the number that it has in its notebook (``metadata.farcell.number`` of the request), so that a traceback
 names the cell that its reader sees.
 
+No output is dropped because the agent reads more slowly than a cell prints.
+
 A widget's message for a subshell is handled there, also beside the cell that runs. From 7.4 on, ipykernel has it wait
 for the shell that used the widget last: a slider would not move while its cell runs.
 
@@ -40,6 +42,7 @@ def load_ipython_extension(shell: Any) -> None:
         number = (parent.get("metadata", {}).get("farcell") or {}).get("number")
         if isinstance(number, int):
             number_next_cell(shell, number)
+        keep_output_for_slow_readers(kernel)
         await execute_as_before(stream, ident, parent)
 
     def wake_the_loop(*_: object) -> None:
@@ -52,6 +55,20 @@ def load_ipython_extension(shell: Any) -> None:
     kernel.shell_handlers["execute_request"] = execute
     kernel.shell_handlers[VARIABLES_REQUEST] = answer
     _take_comms_where_they_are_sent()
+
+
+def keep_output_for_slow_readers(kernel: Any) -> None:
+    """Of what a reader has not taken yet, ZMQ drops all beyond 1,000 messages: a cell's idle status, too.
+
+    The socket is made before this is loaded, and a mark holds for the connections that are there when it is set: so it
+    is set before each cell, on the thread that owns the socket.
+    """
+    thread = kernel.iopub_thread
+
+    def lift() -> None:
+        thread.socket.sndhwm = 0
+
+    thread.schedule(lift)
 
 
 def _take_comms_where_they_are_sent() -> None:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import atexit
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import zmq
 from IPython.core.interactiveshell import InteractiveShell
+from jupyter_client.manager import KernelManager
+from jupyter_client.session import Session
+from patience import DEADLINE_S
 from traitlets.config import Config
 
 from farcell.remote_runtime.agent.kernel_extension import (
@@ -18,6 +23,7 @@ from farcell.remote_runtime.agent.kernel_extension import (
     number_next_cell,
     user_variables,
 )
+from farcell.remote_runtime.agent.kernel_process import EXTENSION
 
 CODE = """
 import math, json as j
@@ -87,6 +93,7 @@ class Kernel:
             events=SimpleNamespace(register=lambda *_: None),
         )
         self.session = SimpleNamespace(send=self._send)
+        self.iopub_thread = SimpleNamespace(socket=SimpleNamespace(sndhwm=1000), schedule=lambda work: work())
         self.shell_handlers: dict[str, Callable[..., Awaitable[None]]] = {"execute_request": self._execute}
         load_ipython_extension(self.shell)
 
@@ -127,3 +134,55 @@ def test_numbers_that_come_again_are_all_in_the_history(shell, capsys):
 
 def test_without_a_kernel_nothing_is_loaded():
     load_ipython_extension(SimpleNamespace(kernel=None))
+
+
+DISPLAYS = 4_000
+"""Each of 10 KB: far more than 1,000 messages, and than sockets hold."""
+SHOW = f"for n in range({DISPLAYS}): get_ipython().display_pub.publish({{'text/plain': f'{{n:<10240}}'}})"
+
+
+def test_a_kernel_drops_nothing_that_a_slow_reader_has_not_taken(tmp_path, monkeypatch):
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
+    manager = KernelManager(connection_file=str(tmp_path / "kernel.json"))
+    manager.start_kernel(extra_arguments=[f"--IPKernelApp.extra_extensions={EXTENSION}"])
+    client = manager.client()
+    try:
+        client.start_channels(iopub=False, hb=False)
+        with slow_reader(manager) as reader:
+            msg_id = client.execute(SHOW)
+            while client.get_shell_msg(timeout=DEADLINE_S)["parent_header"].get("msg_id") != msg_id:
+                pass
+            assert shown(reader, client.session, msg_id) == [str(number) for number in range(DISPLAYS)]
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+        manager.context.destroy(linger=0)
+
+
+@contextmanager
+def slow_reader(manager: KernelManager) -> Iterator[zmq.Socket[bytes]]:
+    """One that takes hardly anything until it is read."""
+    reader = manager.context.socket(zmq.XSUB)
+    reader.rcvhwm, reader.rcvbuf = 1, 4096
+    reader.connect(f"tcp://{manager.ip}:{manager.iopub_port}")
+    reader.send(b"\x01")
+    try:
+        assert reader.poll(DEADLINE_S * 1000), "the kernel says nothing"
+        yield reader
+    finally:
+        reader.close(linger=0)
+
+
+def shown(reader: zmq.Socket[bytes], session: Session, msg_id: str) -> list[str]:
+    """What the cell has shown, up to its idle status."""
+    texts: list[str] = []
+    while reader.poll(DEADLINE_S * 1000):
+        _, parts = session.feed_identities(reader.recv_multipart())
+        message = session.deserialize(parts)
+        if message["parent_header"].get("msg_id") != msg_id:
+            continue
+        if message["msg_type"] == "display_data":
+            texts.append(message["content"]["data"]["text/plain"].strip())
+        elif message["content"].get("execution_state") == "idle":
+            return texts
+    raise AssertionError(f"no idle status behind {len(texts)} displays")

@@ -85,6 +85,7 @@ class PlayedWay:
         self.records: list[Record] = []
         self.journal_failures = 0
         self.journal_reads: list[int] = []
+        self.may_start: bool | None = None
         self.connections: list[PlayedConnection] = []
 
     async def connect(self, session_id: str) -> Any:
@@ -93,6 +94,7 @@ class PlayedWay:
         return self.connections[-1]
 
     async def session(self, session_id: str, *, start: bool = True) -> Session:
+        self.may_start = start
         self._check()
         return self.told
 
@@ -391,6 +393,30 @@ async def test_a_link_that_breaks_while_nobody_waits_is_not_made_again(world):
     world.connection.close()
     await until(world.channels.closed.is_set)
     assert len(world.way.connections) == 1
+
+
+async def test_channels_that_stay_are_made_again_while_nobody_waits_and_start_no_gateway(world):
+    world.channels.stay()
+    world.way.there = False
+    world.connection.close()
+    await until(lambda: world.way.may_start is False)
+    world.way.there = True
+    await until(lambda: len(world.way.connections) == 2 and world.channels._connection is not None)
+    world.connection.feed(stream("old", "late"), 1)
+    await until(lambda: world.strays == ["late"])
+
+
+async def test_new_channels_stay_as_those_did_whose_place_they_take(world):
+    world.channels.stay()
+    async with opened(before=world.channels) as after:
+        await after.break_link()
+        assert after.way.may_start is False
+
+
+async def test_a_gateway_may_be_started_for_a_cell_that_waits(world):
+    async with world.running():
+        await world.break_link()
+        assert world.way.may_start is True
 
 
 async def test_a_cell_that_comes_when_all_is_over_ends_at_once(world):

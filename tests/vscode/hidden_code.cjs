@@ -10,7 +10,7 @@ except:
     pass
 `.trim();
 
-// Before the first cell, in one request: input() that flushes first, and which notebook this is.
+// Before the first cell, in one request: input() that flushes first, which notebook this is, and plain completions.
 const startUp = file => `
 import builtins
 import sys
@@ -26,6 +26,7 @@ _hidden_original_input = builtins.input
 builtins.input = _hidden_input
 del _hidden_input
 __vsc_ipynb_file__ = ${JSON.stringify(file)}
+%config Completer.use_jedi = False
 `.trim();
 
 // The Variables pane, after each cell while it is open: names and types as JSON on stdout; modules are left out.

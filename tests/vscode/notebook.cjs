@@ -43,7 +43,6 @@ class Notebook {
     await this.untilReady();
     const readyMs = Date.now() - started;
     const outputs = await this.runStartUpCode();
-    this.channels.request('shell', 'complete_request', { code: '__file__.', cursor_pos: 9 });
     return { pid: kernel.process.pid, connection: kernel.connection, ready_ms: readyMs, start_up: outputs };
   }
 

@@ -3,26 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import pytest
+from far_machine import FarMachine, eventually
 from vscode_window import KernelSpec, Window
 
 ARGV = (sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}")
 BY_SIGNAL = KernelSpec("python3", ARGV, "signal")
 BY_MESSAGE = KernelSpec("python3-message", ARGV, "message")
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "analysis.ipynb"
-
-
-@pytest.fixture
-def window(open_window: Callable[[], Window]) -> Window:
-    return open_window()
 
 
 def test_a_notebook(window: Window, path: Path):
@@ -56,8 +46,7 @@ def test_a_restart_is_a_new_process_with_new_ports_of_the_same_window(window: Wi
     child = "import subprocess; subprocess.run(['sleep', '60'])"
     cell = notebook.start(f"print('on', flush=True)\n{child}").until_prints("on")
     old = notebook.started
-    window.until(lambda: psutil.Process(old.pid).children())
-    (sleeper,) = psutil.Process(old.pid).children()
+    (sleeper,) = eventually(notebook.process.children)
     notebook.restart()
     assert notebook.started.pid != old.pid
     assert notebook.started.connection["shell_port"] != old.connection["shell_port"]
@@ -70,11 +59,11 @@ def test_a_restart_is_a_new_process_with_new_ports_of_the_same_window(window: Wi
     assert notebook.run("1 + 1").result == "2"
 
 
-def test_a_closed_tab_ends_its_kernel_alone(window: Window, path: Path):
+def test_a_closed_tab_ends_its_kernel_alone(window: Window, machine: FarMachine, path: Path):
     first, second = window.open(path, BY_SIGNAL), window.open(path.with_name("other.ipynb"), BY_SIGNAL)
     first.close()
     window.until(lambda: first.exits)
-    assert len(list((path.parent / "runtime").glob("kernel-v2-*.json"))) == 1
+    assert len(list((machine.home / "runtime").glob("kernel-v2-*.json"))) == 1
     assert second.run("1 + 1").result == "2"
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from ipykernel.kernelapp import IPKernelApp, kernel_aliases
 from traitlets import Dict
 
@@ -22,3 +24,8 @@ class FarcellKernelApp(IPKernelApp):
     )
     classes = [*IPKernelApp.classes, FarcellKernel]  # noqa: RUF012 (a trait)
     kernel_class = FarcellKernel
+
+    def init_poller(self) -> None:
+        """Where processes have parents the kernel looks after its own: ipykernel's way ends it without a goodbye."""
+        if os.name != "posix":
+            super().init_poller()

@@ -47,6 +47,7 @@ class FarcellKernel(IPythonKernel):
     """Starts like any IPython kernel, free of charge; its first cell asks for the session."""
 
     # what IPKernelApp always gives, and traitlets' types leave open
+    parent: Any
     shell: Any
     session: Any
     shell_stream: Any
@@ -358,8 +359,12 @@ class FarcellKernel(IPythonKernel):
                 await self._far.close(restarts=bool(restart))
 
     def _follow_parent(self) -> None:
-        """A kernel whose front end was killed detaches too, unless it was started to outlive it."""
-        if os.name == "posix" and os.getsid(0) != os.getpid():
+        """A kernel whose front end was killed detaches too, unless it was started to outlive it.
+
+        Jupyter's front ends start kernels in a session of their own, and name themselves where they are not outlived.
+        """
+        is_named = self.parent.parent_handle == os.getppid()
+        if os.name == "posix" and (is_named or os.getsid(0) != os.getpid()):
             self._detach_without(os.getppid())
 
     def _detach_without(self, parent: int) -> None:

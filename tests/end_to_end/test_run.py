@@ -150,6 +150,11 @@ def begin_endless(machine: FarMachine, name: str) -> tuple[subprocess.Popen[str]
     return process, only_session(machine, before)
 
 
+def is_over(machine: FarMachine, session: Session) -> bool:
+    (state,) = [one.state for one in machine.sessions() if one.id == session.id]
+    return state.is_over
+
+
 @pytest.mark.parametrize("signals", [[signal.SIGINT], [signal.SIGINT, signal.SIGTERM]], ids=["once", "twice"])
 def test_an_interrupt_ends_the_far_session(machine: FarMachine, signals: list[signal.Signals]):
     """At the second, its kernel is killed and can end nothing any more."""
@@ -161,15 +166,15 @@ def test_an_interrupt_ends_the_far_session(machine: FarMachine, signals: list[si
     assert err == "farcell: interrupted; what ran for it is ended\n"
     assert " on H100 (simulated), of which " in out.splitlines()[-1]
     assert texts(machine.home / f"interrupted-{len(signals)}.out.ipynb")[0] == "first\n"
-    (state,) = [one.state for one in machine.sessions() if one.id == session.id]
-    assert state.is_over
+    assert is_over(machine, session)
 
 
-def test_a_killed_run_leaves_what_was_there(machine: FarMachine):
-    process, _ = begin_endless(machine, "killed.ipynb")
+def test_a_killed_run_leaves_what_was_there_and_no_session(machine: FarMachine):
+    process, session = begin_endless(machine, "killed.ipynb")
     kill(psutil.Process(process.pid))
     process.communicate()
     assert texts(machine.home / "killed.out.ipynb") == ["first\n", "", ""]
+    eventually(lambda: is_over(machine, session), within_s=DEADLINE_S)
 
 
 def test_papermill_runs_a_notebook_with_an_installed_kernel(machine: FarMachine):

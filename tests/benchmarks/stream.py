@@ -43,6 +43,7 @@ STREAM = Benchmark(
     warm_up=1,
     notes=(
         "All that comes is counted, and its order looked at. A row that lost something did less than the others.",
+        "ZMQ drops what its reader has not taken beyond 1,000 messages: under load every stock kernel may lose output.",
         "Unlimited: limit_rate off, TCP quickack on. ipykernel joins lines that are not flushed, five times a second.",
         "Farcell's device is simulated; its container is a process. Its journal is written before anything is sent on.",
     ),

@@ -19,8 +19,17 @@ from jupyter_client.session import Session
 from jupyter_server.services.kernels.connection.base import deserialize_msg_from_ws_v1, serialize_msg_to_ws_v1
 
 ANSWER_S = 60.0
+QUIET_S = 10.0
 SUBPROTOCOL = "v1.kernel.websocket.jupyter.org"
-_OPTIONS = ("--ServerApp.port_retries=0", "--ServerApp.ip=127.0.0.1", "--no-browser", "--allow-root")
+_NO_PINGS = "--ServerApp.tornado_settings={'ws_ping_interval': 0}"
+"""A driver answers none while others have their turn."""
+_OPTIONS = (
+    "--ServerApp.port_retries=0",
+    "--ServerApp.ip=127.0.0.1",
+    "--no-browser",
+    "--allow-root",
+    _NO_PINGS,
+)
 
 
 class Server:
@@ -94,11 +103,20 @@ class Channels:
             continue
 
     def outputs(self, code: str) -> Iterator[tuple[str, dict[str, Any]]]:
-        """The types and contents of all that comes for a cell but its end, until reply *and* idle are there."""
+        """The types and contents of all that comes for a cell but its end, until reply *and* idle are there.
+
+        A kernel's ZMQ may drop the idle with other messages: then it is over `QUIET_S` after the last that came.
+        """
         msg_id = self._execute(code)
         left = {"idle", "execute_reply"}
         while left:
-            msg_type, content = self._next(msg_id)
+            self._connection.settimeout(QUIET_S if left == {"idle"} else ANSWER_S)
+            try:
+                msg_type, content = self._next(msg_id)
+            except websocket.WebSocketTimeoutException:
+                if left == {"idle"}:
+                    return
+                raise
             state = content.get("execution_state", "") if msg_type == "status" else msg_type
             if state not in left:
                 yield msg_type, content

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from queue import Empty
 from typing import Any
 
 import zmq
@@ -12,6 +13,7 @@ from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.manager import KernelManager
 
 ANSWER_S = 60.0
+QUIET_S = 10.0
 
 
 STOCK_RECONNECT_MS = 100
@@ -41,10 +43,18 @@ def run(client: BlockingKernelClient, code: str) -> None:
 
 
 def outputs(client: BlockingKernelClient, code: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The types and contents of all that comes over IOPub for a cell; ends and raises as `run` does."""
+    """The types and contents of all that comes over IOPub for a cell; ends and raises as `run` does.
+
+    ZMQ may drop the idle with other messages: then it is over `QUIET_S` after the last that came.
+    """
     msg_id = client.execute(code)
     while True:
-        message = client.get_iopub_msg(timeout=ANSWER_S)
+        try:
+            message = client.get_iopub_msg(timeout=QUIET_S)
+        except Empty:
+            if client.shell_channel.msg_ready():
+                break
+            continue
         if message["parent_header"].get("msg_id") == msg_id:
             if message["content"].get("execution_state") == "idle":
                 break

@@ -12,7 +12,7 @@ from typing import NoReturn
 from farcell.remote_runtime.api.duration import parse_duration
 from farcell.remote_runtime.errors import BadRequest
 
-CELL_USAGE = "%%gpu [REQUEST] [-n NAME] [--idle 10s] [--timeout 1h] [-q]"
+CELL_USAGE = "%%gpu [REQUEST] [-n NAME] [--idle 10s] [--timeout 1h] [-q | --bg]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,7 @@ class CellArguments:
     idle_s: float | None = None
     timeout_s: float | None = None
     quiet: bool = False
+    in_background: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,18 +49,22 @@ def _cell_parser() -> _Parser:
     parser.add_argument("--idle")
     parser.add_argument("--timeout")
     parser.add_argument("-q", "--quiet", action="store_true")
+    parser.add_argument("--bg", action="store_true")
     return parser
 
 
 def parse_cell(line: str) -> CellArguments:
     """Raises `BadRequest`, with the usage, for a line that can't be read."""
     known = _cell_parser().parse_args(_split(line))
+    if known.bg and known.quiet:
+        raise BadRequest("a job is known by the line under its cell: --bg and -q don't go together")
     return CellArguments(
         request=re.sub(r"\s*,\s*|\s+", ",", " ".join(known.request)) or None,
         name=known.name,
         idle_s=None if known.idle is None else parse_duration(known.idle),
         timeout_s=None if known.timeout is None else parse_duration(known.timeout),
         quiet=known.quiet,
+        in_background=known.bg,
     )
 
 

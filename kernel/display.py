@@ -13,6 +13,8 @@ from IPython.display import clear_output
 
 from farcell.remote_runtime.client.output import Output
 
+from .front_end import FrontEnd, Header
+
 
 class FarResult:
     """The value of a far cell's last expression, as its kernel displayed it; the value itself is far."""
@@ -108,13 +110,32 @@ class NoteLine:
     def _show(self, text: str) -> None:
         """The same text again is not sent."""
         if text != self._shown:
-            self._shell.display_pub.publish(
-                data={
-                    "text/plain": text,
-                    "text/html": f'<span style="opacity: 0.7">{html.escape(text)}</span>',
-                },
-                metadata={},
-                transient={"display_id": self._display_id},
-                update=self._shown is not None,
-            )
+            data = {
+                "text/plain": text,
+                "text/html": f'<span style="opacity: 0.7">{html.escape(text)}</span>',
+            }
+            content = {"data": data, "metadata": {}, "transient": {"display_id": self._display_id}}
+            self._publish(content, update=self._shown is not None)
             self._shown = text
+
+    def _publish(self, content: dict[str, Any], *, update: bool) -> None:
+        _publish(self._shell, content, update=update)
+
+
+class LateLine(NoteLine):
+    """Stays under its cell, whatever runs now."""
+
+    def __init__(self, shell: InteractiveShell, front_end: FrontEnd, request: Header) -> None:
+        super().__init__(shell)
+        self._front_end = front_end
+        self._request = request
+
+    def again(self) -> None:
+        """After its cell was cleared."""
+        text, self._shown = self._shown, None
+        if text is not None:
+            self._show(text)
+
+    def _publish(self, content: dict[str, Any], *, update: bool) -> None:
+        kind = "update_display_data" if update else "display_data"
+        self._front_end.publish(Output(kind, content), self._request)

@@ -7,7 +7,7 @@ import getpass
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import Any
 
 from IPython.core.interactiveshell import InteractiveShell
 
@@ -109,6 +109,7 @@ class FarCell:
     _started: float = field(default_factory=time.monotonic)
     _interrupted_at: float | None = None
     _timed_out: bool = False
+    _runs: bool = False
     _waiting: Progress | None = None
     _link: LinkLine = field(init=False)
     _error: dict[str, Any] | None = None
@@ -119,9 +120,20 @@ class FarCell:
 
     def show(self) -> None:
         """Runs to the end; raises what the far cell raised."""
+        ended = self._follow(lambda: False)
+        assert ended is not None
+        self._end(ended)
+
+    def show_beginning(self) -> None:
+        """Until the far cell runs, whose further events are left to others; raises why it does not."""
+        ended = self._follow(lambda: self._runs)
+        if ended is not None:
+            self._end(ended)
+
+    def _follow(self, enough: Callable[[], bool]) -> Ended | None:
         progress = NoteLine(self.shell)
         ended: Ended | None = None
-        while ended is None:
+        while ended is None and not enough():
             try:
                 self._keep_time(progress)
                 ended = self._handle(self.run.next(TICK_S), progress)
@@ -131,13 +143,14 @@ class FarCell:
                 raise
             except KeyboardInterrupt:
                 self._interrupt()
-        self._end(ended)
+        return ended
 
     def _handle(self, event: Event, progress: NoteLine) -> Ended | None:
         match event:
             case Progress():
                 self._waiting = event
             case Began(anew=anew):
+                self._runs = True
                 self._remove(progress)
                 if anew is not None:
                     NoteLine(self.shell).write(anew)
@@ -208,12 +221,16 @@ class FarCell:
         if not self.quiet:
             self.line.write(cost_line(ended))
         if self._timed_out:
-            raise CellTimeout(
-                f"the cell ran longer than its --timeout of {self.timeout_s:g} s and was interrupted"
-            )
+            raise timed_out("cell", self.timeout_s)
         if ended.reply is not None and ended.reply.get("status") == "error":
-            self._raise(self._error or ended.reply)
+            raise far_error(self._error or ended.reply)
 
-    def _raise(self, error: dict[str, Any]) -> NoReturn:
-        far_class = type(str(error.get("ename", "Error")), (FarError,), {"__module__": "far"})
-        raise far_class(str(error.get("evalue", "")), [str(line) for line in error.get("traceback", [])])
+
+def far_error(error: dict[str, Any]) -> FarError:
+    """Of an ``error`` message, or of a reply that tells of one."""
+    far_class: type[FarError] = type(str(error.get("ename", "Error")), (FarError,), {"__module__": "far"})
+    return far_class(str(error.get("evalue", "")), [str(line) for line in error.get("traceback", [])])
+
+
+def timed_out(what: str, timeout_s: float | None) -> CellTimeout:
+    return CellTimeout(f"the {what} ran longer than its --timeout of {timeout_s:g} s and was interrupted")

@@ -13,7 +13,7 @@ from farcell.remote_runtime.client.endings import format_duration
 from farcell.remote_runtime.errors import BadRequest
 
 from .arguments import CELL_USAGE, Command, parse_cell, parse_command
-from .reports import bill_table, offers_table, sessions_table, signals_line
+from .reports import bill_table, jobs_table, offers_table, sessions_table, signals_line
 from .sentences import ended_line
 from .sessions import NotebookSessions
 from .tables import Table
@@ -24,6 +24,10 @@ HELP = f"""\
     can be had), 24GB (any GPU with that much memory) or cpu; without one, this notebook's last is used.
     -n NAME      a session of its own          --idle 10s    idle time until it stops (default 5m)
     -q           no line with time and cost    --timeout 1h  interrupts the cell after that
+    --bg         a job: it runs on while the next cells run
+%gpu jobs              this notebook's jobs
+%gpu wait [JOB ...]    waits for all jobs, or for these; shows what was not shown, raises what they raised
+%gpu cancel JOB        interrupts one job
 %gpu, %gpu status      this notebook's sessions, with their idle signals
 %gpu sessions          all your sessions
 %gpu offers            what can be had now, and what it costs
@@ -65,6 +69,9 @@ class FarcellMagics(Magics):
             "keep": self._keep,
             "bill": self._bill,
             "logs": self._logs,
+            "jobs": lambda _: jobs_table(self.sessions.jobs.reports()),
+            "wait": self._wait,
+            "cancel": lambda command: Text(self.sessions.jobs.cancel(command.operands)),
             "help": lambda _: Text(HELP),
         }
 
@@ -129,6 +136,10 @@ class FarcellMagics(Magics):
     def _logs(self, command: Command) -> Text:
         session = self.sessions.find(_only(command))
         return Text(self.sessions.client.log(session.id) or f"session {session.name} has no log yet")
+
+    def _wait(self, command: Command) -> Text | None:
+        said = self.sessions.jobs.wait(command.operands)
+        return None if said is None else Text(said)
 
 
 def _only(command: Command) -> str | None:

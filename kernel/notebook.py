@@ -73,3 +73,12 @@ class Notebook:
     @property
     def allows_input(self) -> bool:
         return bool(getattr(self.kernel, "_allow_stdin", True))
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether what comes below a cell after its end is still shown there.
+
+        What runs notebooks without a person (nbclient, papermill) takes no questions, and drops what comes late; a
+        plain terminal has no cells.
+        """
+        return self.kernel is not None and self.allows_input

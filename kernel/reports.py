@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from farcell.remote_runtime.api import GIB, Bill, BillLine, Offer, Session, format_dollars
+from farcell.remote_runtime.client.cell import Ended
 from farcell.remote_runtime.client.endings import format_duration
 
 from .sentences import money
@@ -85,6 +87,38 @@ def bill_table(bill: Bill, path: str) -> Table:
     ]
     columns = ("session", "on", "what", "status", "time", "cost")
     return Table(columns, rows, _footer(lines, bill), empty="this notebook has cost nothing yet")
+
+
+@dataclass(frozen=True, slots=True)
+class JobReport:
+    """A row of ``%gpu jobs``; `cell` is its ``In [n]``, `so_far` its time and cost."""
+
+    number: int
+    state: str
+    cell: int | None
+    so_far: Ended
+    code: str
+
+
+def jobs_table(jobs: Iterable[JobReport]) -> Table:
+    columns = ("job", "state", "cell", "session", "on", "time", "cost", "first line")
+    rows = [_job_row(job) for job in jobs]
+    return Table(columns, rows, empty="no jobs yet: %%gpu --bg makes one of its cell")
+
+
+def _job_row(job: JobReport) -> tuple[str, ...]:
+    session = job.so_far.session
+    simulated = bool(session and session.lease and session.lease.simulated)
+    return (
+        str(job.number),
+        job.state,
+        f"[{job.cell}]" if job.cell is not None else "",
+        session.name if session else "",
+        session.label if session else "",
+        format_duration(round(job.so_far.duration_s, 2)),
+        money(job.so_far.cost_nanos, simulated=simulated),
+        next(filter(None, map(str.strip, job.code.splitlines())), ""),
+    )
 
 
 def _footer(lines: Sequence[BillLine], bill: Bill) -> list[str]:

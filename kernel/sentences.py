@@ -39,6 +39,15 @@ def cost_line(ended: Ended) -> str:
     return f"{format_duration(ended.duration_s)} · {money(ended.cost_nanos, simulated=simulated)} · {label}"
 
 
+def job_line(number: int, state: str, ended: Ended) -> str:
+    """What stands under a job's cell; `state` is in words: ``runs``, ``failed: ValueError: no``."""
+    if state == "runs":
+        label = ended.session.label if ended.session else ""
+        return f"job {number} runs on {label} · {format_duration(int(ended.duration_s))}"
+    told = f"job {number}" if state == "done" else f"job {number} {state}"
+    return f"{told} · {cost_line(ended)}" if ended.error is None else told
+
+
 def money(nanos: int, *, simulated: bool) -> str:
     """Simulated money never stands as if it were real."""
     return f"{format_dollars(nanos)} (simulated)" if simulated else format_dollars(nanos)

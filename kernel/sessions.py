@@ -27,6 +27,7 @@ from .display import NoteLine
 from .far_cell import FarCell, tell_missed
 from .far_comms import FarComms
 from .front_end import FrontEnd
+from .jobs import Job, NotebookJobs, Place
 from .notebook import Notebook
 from .requests import RelayedRequests
 from .sentences import ended_line, idle_line
@@ -40,10 +41,11 @@ class NotebookSessions:
         self.notebook = Notebook(shell)
         self._shell = shell
         self._client: Face | None = None
-        front_end = FrontEnd(shell)
+        self._front_end = FrontEnd(shell)
         self._requests = RelayedRequests()
-        self.comms = FarComms(front_end, self._requests, lambda: self._client)
-        self._stray = StrayMessages(front_end, self._requests, self.comms)
+        self.comms = FarComms(self._front_end, self._requests, lambda: self._client)
+        self._stray = StrayMessages(self._front_end, self._requests, self.comms)
+        self.jobs = NotebookJobs(shell)
         self._learned: set[LeaseId] = set()
         self._specs: dict[str, SessionSpec] = {}
         self._last: str | None = None
@@ -71,23 +73,35 @@ class NotebookSessions:
     # --- running ---
 
     def run(self, arguments: CellArguments, code: str) -> None:
-        """Runs a ``%%gpu`` cell; raises what it raised."""
+        """Runs a ``%%gpu`` cell, a job to its beginning; raises what it raised."""
         spec = self.spec(arguments)
         header, alone = self.notebook.header()
-        source = CellSource(code, header, self.notebook.number, self.notebook.allows_input)
+        asks = self.notebook.allows_input
+        source = CellSource(code, header, self.notebook.number, asks, in_background=arguments.in_background)
         request = self._requests.remember(
             source.execute_id, self.notebook.request_header() or header, is_cell=True
         )
         run = self.client.run_cell(source, spec)
-        cell = FarCell(self._shell, run, arguments.timeout_s, arguments.quiet, alone)
+        timeout_s = None if source.in_background else arguments.timeout_s
+        cell = FarCell(self._shell, run, timeout_s, arguments.quiet, alone)
         cell.hear_comm = lambda output: self.comms.heard(spec.key, request.here(output), request.header)
         try:
-            cell.show()
+            if source.in_background:
+                cell.show_beginning()
+                place = Place(self._front_end, request.header, cell.hear_comm, late=self.notebook.is_watched)
+                self.jobs.begin(run, place, arguments.timeout_s, self._job_ended)
+            else:
+                cell.show()
         finally:
             if run.session is not None:
-                self._lines[run.session.id] = cell.line
+                if not source.in_background:
+                    self._lines[run.session.id] = cell.line
                 self._remember(spec)
                 self._learn_comms(run.session)
+
+    def _job_ended(self, job: Job) -> None:
+        if job.run.session is not None and job.place.late:
+            self._lines[job.run.session.id] = job.line
 
     def attach(self, name: str | None) -> Session:
         """Makes a session, also another notebook's, the one of a bare ``%%gpu``, and shows what was missed of it.

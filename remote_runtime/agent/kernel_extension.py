@@ -25,6 +25,8 @@ import threading
 from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any
 
+from . import kernel_jobs
+
 VARIABLES_REQUEST = "farcell_variables_request"
 VARIABLES_REPLY = "farcell_variables_reply"
 
@@ -54,6 +56,7 @@ def load_ipython_extension(shell: Any) -> None:
     execute_as_before = kernel.shell_handlers["execute_request"]
     kernel.shell_handlers["execute_request"] = execute
     kernel.shell_handlers[VARIABLES_REQUEST] = answer
+    kernel_jobs.load(shell)
     _take_comms_where_they_are_sent()
 
 

@@ -55,7 +55,7 @@ class RunNotebook(Command):
     flags: dict[str, Any] = DEBUG_FLAG
 
     def run(self) -> None:
-        from ..headless import notebook_file, parameters
+        from ..headless import jobs, notebook_file, parameters
         from ..headless.execution import Run
         from ..headless.kernels import RunKernel
         from ..headless.screen import Screen
@@ -72,6 +72,7 @@ class RunNotebook(Command):
         file = notebook_file.NotebookFile(output)
         if values:
             parameters.inject(notebook, values)
+        jobs.wait_at_the_end(notebook)
         notebook_file.forget_outputs(notebook)
 
         console.print(f"{path} with {spec.display_name}, kept in {output}")

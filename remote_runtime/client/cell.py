@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from ..api import Session
@@ -29,7 +29,7 @@ class CellSource:
     """What is to run; with `silent` it is no cell: not numbered, not billed, no activity.
 
     `header` is the front end's own where there is one: its ``msg_id`` is the execute id. `number` is the notebook's
-    ``In [n]``, for the bill.
+    ``In [n]``, for the bill. With `in_background` it is a job: it runs beside the session's other cells.
     """
 
     code: str
@@ -37,6 +37,7 @@ class CellSource:
     number: int | None = None
     allow_stdin: bool = True
     silent: bool = False
+    in_background: bool = False
 
     @property
     def execute_id(self) -> str:
@@ -49,9 +50,10 @@ class CellSource:
             "store_history": not self.silent,
             "user_expressions": {},
             "allow_stdin": self.allow_stdin,
-            "stop_on_error": True,
+            "stop_on_error": not self.in_background,
         }
-        return encode("shell", self.header, metadata={"farcell": {"number": self.number}}, content=content)
+        facts = {"number": self.number} | ({"job": True} if self.in_background else {})
+        return encode("shell", self.header, metadata={"farcell": facts}, content=content)
 
 
 def new_header(session: str | None = None, msg_type: str = "execute_request") -> dict[str, Any]:
@@ -134,6 +136,15 @@ class RunningCell:
         self.session: Session | None = None
         """The session as the newest event told it."""
 
+    @property
+    def in_background(self) -> bool:
+        """Whether it runs on a subshell of its own, beside the session's other cells."""
+        return False
+
+    def runs_on(self, subshell_id: str) -> None:
+        """Before it is sent, where it runs in the background."""
+        raise NotImplementedError
+
     def put(self, event: Event) -> None:
         self.begun = self.begun or isinstance(event, Began)
         if isinstance(event, Progress | Began | Ended) and event.session is not None:
@@ -156,6 +167,13 @@ class CellRun(RunningCell):
         self._interrupt = interrupt
         self._answer = answer
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+
+    @property
+    def in_background(self) -> bool:
+        return self.source.in_background
+
+    def runs_on(self, subshell_id: str) -> None:
+        self.source = replace(self.source, header={**self.source.header, "subshell_id": subshell_id})
 
     def put(self, event: Event) -> None:
         super().put(event)

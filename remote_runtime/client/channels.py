@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Protocol
 
 from tornado.websocket import WebSocketClientConnection, WebSocketClosedError
@@ -52,6 +53,7 @@ class Channels:
         self.closed = asyncio.Event()
         self._way = way
         self._stays = stays
+        self._held = 0
         self._inbox = CellInbox(session, stray)
         self._connection: WebSocketClientConnection | None = None
         self._old_lease = session.lease_id if session.state is SessionState.QUEUED else None
@@ -144,7 +146,16 @@ class Channels:
 
     @property
     def _wanted(self) -> bool:
-        return bool(self._inbox) or self._stays
+        return bool(self._inbox) or self._stays or self._held > 0
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """As if opened with `stays`, as long as this lasts."""
+        self._held += 1
+        try:
+            yield
+        finally:
+            self._held -= 1
 
     def stay(self) -> None:
         """As if opened with `stays`."""

@@ -20,17 +20,19 @@ from ..api import (
     from_json,
 )
 from ..errors import (
+    BadRequest,
     FarcellError,
     InternalError,
     OutcomeUnknown,
     SessionNotFound,
 )
-from ..wire.messages import KernelMessage
+from ..wire.messages import KernelMessage, decode
 from .away import Missed, missed
 from .cell import Away, Ended, Progress, RunningCell
 from .channels import Channels
 from .endings import lease_ended, link_lost, started_anew
-from .far_shells import FarShells
+from .far_shells import FarShells, cancel_job, deletion_of, make_subshell
+from .inbox import Finished
 from .requests import Requests
 from .streams import EventParser
 from .user_gateway import UserGateway
@@ -54,6 +56,12 @@ class _Attached:
     reading: asyncio.Task[None]
 
 
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    cell: RunningCell
+    channels: Channels
+
+
 class Core:
     """Runs cells on the user's gateway, which others may ask too; everything on one event loop.
 
@@ -68,8 +76,8 @@ class Core:
         self._telling: dict[Channels, asyncio.Task[None]] = {}
         self.gateway = UserGateway()
         self._attached: dict[SessionKey, _Attached] = {}
-        self._sent: dict[str, Channels] = {}
-        """Where the cells that run or wait were sent, by execute id."""
+        self._sent: dict[str, _Sent] = {}
+        """The cells that run or wait, by execute id."""
         self._opening: dict[SessionKey, asyncio.Lock] = {}
         self._requests = Requests()
         self.shells = FarShells(self)
@@ -98,9 +106,9 @@ class Core:
             await self._withdraw(channels)
             raise OutcomeUnknown("the cell was withdrawn before it began")
         progress = asyncio.create_task(self._tell_progress(cell, channels))
-        self._sent[cell.source.execute_id] = channels
+        self._sent[cell.source.execute_id] = _Sent(cell, channels)
         try:
-            finished = await channels.run(cell, anew)
+            finished = await (self._run_job if cell.in_background else channels.run)(cell, anew)
         finally:
             del self._sent[cell.source.execute_id]
             progress.cancel()
@@ -108,6 +116,36 @@ class Core:
             raise await self._why_lost(channels, cell)
         self._tell_shown(channels)
         return Ended(finished.reply, None, await self._with_lease(channels), finished.duration_s)
+
+    async def _run_job(self, cell: RunningCell, anew: str | None) -> Finished | None:
+        """On a subshell of its own, so that other cells run meanwhile."""
+        channels = self._sent[cell.source.execute_id].channels
+        making = asyncio.create_task(make_subshell(partial(self._control, channels)))
+        closed = asyncio.create_task(channels.closed.wait())
+        try:
+            with channels.held():
+                await asyncio.wait({making, closed}, return_when=asyncio.FIRST_COMPLETED)
+            if not making.done():
+                return None
+            subshell = making.result()
+        finally:
+            making.cancel()
+            closed.cancel()
+        if subshell is None:
+            raise BadRequest(
+                "the session's ipykernel is older than 7 and runs one cell at a time: leave out --bg"
+            )
+        cell.runs_on(subshell)
+        finished = await channels.run(cell, anew)
+        if finished is not None:
+            channels.ask(deletion_of(subshell))
+        return finished
+
+    async def _control(self, channels: Channels, message: KernelMessage) -> KernelMessage:
+        """As `request`, also where the kernel is not there yet."""
+        reply = self._requests.reply_to(message, channels.session.key)
+        channels.ask(message)
+        return await reply
 
     async def _with_lease(self, channels: Channels) -> Session:
         """The session with the lease that the cell ran in, whose price tells the cell's cost."""
@@ -118,11 +156,18 @@ class Core:
 
     async def interrupt_cell(self, cell: RunningCell) -> None:
         """Interrupts a cell that was sent, if its session has a kernel; otherwise the cell never begins."""
-        channels = self._sent.get(cell.source.execute_id)
-        if channels is None:
+        execute_id = cell.source.execute_id
+        sent = self._sent.get(execute_id)
+        if sent is None:
             cell.withdrawn = True
-        elif not await self._withdraw(channels):
-            await self.gateway.interrupt(channels.session.id)
+        elif await self._withdraw(sent.channels):
+            return
+        elif cell.in_background:
+            await cancel_job(
+                partial(self._control, sent.channels), execute_id, lambda: execute_id in self._sent
+            )
+        else:
+            await self.gateway.interrupt(sent.channels.session.id)
 
     async def _withdraw(self, channels: Channels) -> bool:
         """Takes a session from the queue, or ends its container while that still starts; whether it did."""
@@ -134,9 +179,9 @@ class Core:
 
     def answer(self, cell: RunningCell, message: KernelMessage) -> None:
         """Answers a cell's question; silent when the cell is over."""
-        channels = self._sent.get(cell.source.execute_id)
-        if channels is not None:
-            channels.answer(cell.source.execute_id, message)
+        sent = self._sent.get(cell.source.execute_id)
+        if sent is not None:
+            sent.channels.answer(cell.source.execute_id, message)
 
     # --- everything else that a front end says ---
 
@@ -156,14 +201,16 @@ class Core:
         """As `ask`; gives the reply, whenever that comes. Raises `SessionNotFound` where no kernel is there."""
         if self.attached(key) is None:
             raise SessionNotFound(f"session {key.name} has no kernel that could be asked")
-        reply = self._requests.reply_to(message)
+        reply = self._requests.reply_to(message, key)
         self.ask(key, message)
         return await reply
 
     def busy(self, key: SessionKey) -> bool:
-        """Whether a cell of this client's runs or waits in the session."""
+        """Whether a cell of this client's runs or waits in the main shell of the session's kernel."""
         attached = self._attached.get(key)
-        return attached is not None and attached.channels in self._sent.values()
+        return attached is not None and any(
+            sent.channels is attached.channels and not sent.cell.in_background for sent in self._sent.values()
+        )
 
     def keep_open(self, key: SessionKey) -> None:
         """The way to the session stays open between cells too, as long as its container lives."""
@@ -175,6 +222,8 @@ class Core:
     ) -> None:
         if not parent and header.get("msg_type") == "status":
             self.shells.forget(key)
+            if decode(message.content).get("execution_state") == "restarting":
+                self._requests.lost(key)
         if not self._requests.received(message, parent):
             self._stray(key, message, header, parent)
 

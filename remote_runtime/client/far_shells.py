@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any, Protocol
 
 from ..api import Session, SessionKey
@@ -13,6 +15,9 @@ from ..wire.messages import KernelMessage, decode, encode, header_of, new_header
 MAKE_S = 5.0
 """How long a far kernel may take to make a subshell; its control thread waits for the interpreter as all threads do."""
 FEATURE = "kernel subshells"
+CANCEL_REQUEST = "farcell_cancel_request"
+"""What the far kernel's extension calls the interrupt of one subshell's cell."""
+CANCEL_AGAIN_S = 0.2
 
 Lane = str | None
 """What came over one shell here keeps its order there: the front end's subshell id, None for the main shell."""
@@ -28,6 +33,10 @@ class Kernels(Protocol):
     def ask(self, key: SessionKey, message: KernelMessage) -> None: ...
 
     async def request(self, key: SessionKey, message: KernelMessage) -> KernelMessage: ...
+
+
+Control = Callable[[KernelMessage], Awaitable[KernelMessage]]
+"""Asks a far kernel on its control channel, whose thread answers beside the cells."""
 
 
 class FarShells:
@@ -72,15 +81,7 @@ class FarShells:
 
     async def _make(self, key: SessionKey) -> str | None:
         async with asyncio.timeout(MAKE_S):
-            info = await self._control(key, "kernel_info_request")
-            if FEATURE not in info.get("supported_features", []):
-                return None
-            subshell = (await self._control(key, "create_subshell_request")).get("subshell_id")
-        return None if subshell is None else str(subshell)
-
-    async def _control(self, key: SessionKey, msg_type: str) -> dict[str, Any]:
-        reply = await self._kernels.request(key, encode("control", new_header(msg_type)))
-        return decode(reply.content)
+            return await make_subshell(partial(self._kernels.request, key))
 
     def delete(self, lane: Lane) -> None:
         """That lane has ended, and so do its subshells; silent where none were made."""
@@ -93,8 +94,7 @@ class FarShells:
         if not made.done():
             made.cancel()
         elif not made.exception() and (subshell := made.result()) is not None:
-            header = new_header("delete_subshell_request")
-            self._kernels.ask(key, encode("control", header, content={"subshell_id": subshell}))
+            self._kernels.ask(key, deletion_of(subshell))
 
     def forget(self, key: SessionKey) -> None:
         """Its kernel was replaced, and its subshells went with it."""
@@ -106,3 +106,30 @@ class FarShells:
         for _, lane in list(self._made):
             self.delete(lane)
         await asyncio.gather(*made, return_exceptions=True)
+
+
+async def make_subshell(control: Control) -> str | None:
+    """Its id; None in a kernel without them."""
+    info = await _ask(control, "kernel_info_request")
+    if FEATURE not in info.get("supported_features", []):
+        return None
+    subshell = (await _ask(control, "create_subshell_request")).get("subshell_id")
+    return None if subshell is None else str(subshell)
+
+
+def deletion_of(subshell_id: str) -> KernelMessage:
+    """Of a subshell where nothing runs: all of a kernel waits for its end."""
+    header = new_header("delete_subshell_request")
+    return encode("control", header, content={"subshell_id": subshell_id})
+
+
+async def cancel_job(control: Control, execute_id: str, is_out: Callable[[], bool]) -> None:
+    """Interrupts a cell on a subshell; asks again where it has not begun yet, as long as it `is_out`."""
+    while is_out():
+        if (await _ask(control, CANCEL_REQUEST, execute_id=execute_id)).get("found") is not False:
+            return
+        await asyncio.sleep(CANCEL_AGAIN_S)
+
+
+async def _ask(control: Control, msg_type: str, **content: str) -> dict[str, Any]:
+    return decode((await control(encode("control", new_header(msg_type), content=content))).content)

@@ -71,7 +71,7 @@ class CellInbox:
         """The cell's messages come to it as long as this lasts."""
         waiting = Waiting(run, anew, after, asyncio.get_running_loop().create_future())
         self._cells[run.source.execute_id] = waiting
-        while self._unclaimed:
+        while self._unclaimed and not run.in_background:
             run.put(self._unclaimed.pop(0))
         try:
             yield waiting
@@ -148,7 +148,7 @@ class CellInbox:
         return message.channel == "iopub" and parent.get("msg_id") in self._adopted and not comm
 
     def _of_adopted(self, output: Output) -> None:
-        waiting = next(iter(self._cells.values()), None)
+        waiting = next((one for one in self._cells.values() if not one.run.in_background), None)
         if output.msg_type not in SHOWN_TYPES:
             return
         if waiting is None:

@@ -16,7 +16,6 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
 from contextvars import ContextVar
@@ -67,19 +66,30 @@ def load(shell: Any) -> None:
 
     kernel.shell_handlers["execute_request"] = execute
     kernel.control_handlers[CANCEL_REQUEST] = cancel
-    kernel.raw_input = _refused_to_jobs(kernel.raw_input)
-    kernel.getpass = _refused_to_jobs(kernel.getpass)
+    own = type(kernel)
+    kernel.__class__ = type(own.__name__, (_AsksInNoJob, own), {})
 
 
-def _refused_to_jobs(ask: Callable[..., str]) -> Callable[..., str]:
-    def ask_unless_in_a_job(*arguments: Any, **named: Any) -> str:
+class _AsksInNoJob:
+    """Mixed into the kernel's class; a function around its `raw_input` would be in all cells' tracebacks.
+
+    ipykernel looks at this first when a cell asks. It keeps what the last request said for all cells: a job's is left out.
+    """
+
+    _cells_may_ask = False
+
+    @property
+    def _allow_stdin(self) -> bool:
         if _in_job.get():
             from IPython.core.error import StdinNotImplementedError
 
             raise StdinNotImplementedError(ASKS_NOBODY)
-        return ask(*arguments, **named)
+        return self._cells_may_ask
 
-    return ask_unless_in_a_job
+    @_allow_stdin.setter
+    def _allow_stdin(self, value: bool) -> None:
+        if not _in_job.get():
+            self._cells_may_ask = value
 
 
 @dataclass(slots=True)
@@ -92,8 +102,10 @@ class _Job:
     task: asyncio.Task[Any] | None = field(default_factory=asyncio.current_task)
 
     async def cancel(self) -> None:
-        """From another thread's loop. Only the user's code is interrupted: an event loop would not survive it."""
-        self._signal_children()
+        """From another thread's loop. Only the user's code is interrupted: an event loop would not survive it.
+
+        What it started is told last: whoever starts something meanwhile is interrupted before it waits for that.
+        """
         waits: Future[None] = Future()
         self.loop.call_soon_threadsafe(self._cancel_what_waits, waits)
         while not waits.done() and self.thread.is_alive():
@@ -103,6 +115,7 @@ class _Job:
                 ctypes.pythonapi.PyThreadState_SetAsyncExc(thread_id, ctypes.py_object(KeyboardInterrupt))
             else:
                 await asyncio.sleep(LOOK_EVERY_S)
+        self._signal_children()
 
     def _cancel_what_waits(self, waits: Future[None]) -> None:
         """The loop is free, so that the job awaits something."""

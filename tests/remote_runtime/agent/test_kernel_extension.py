@@ -96,7 +96,6 @@ class Kernel:
         self.iopub_thread = SimpleNamespace(socket=SimpleNamespace(sndhwm=1000), schedule=lambda work: work())
         self.shell_handlers: dict[str, Callable[..., Awaitable[None]]] = {"execute_request": self._execute}
         self.control_handlers: dict[str, Callable[..., Awaitable[None]]] = {}
-        self.raw_input = self.getpass = input
         load_ipython_extension(self.shell)
 
     def _send(

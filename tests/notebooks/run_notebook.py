@@ -1,9 +1,11 @@
-"""Runs a notebook with nbclient on a kernel of a given spec, in a folder of its own."""
+"""Runs notebooks with nbclient on a kernel of a given spec, in a folder of its own."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty
 from typing import Any
@@ -60,21 +62,38 @@ class _KernelManager(AsyncKernelManager):
         return str(Path(jupyter_runtime_dir()) / f"kernel-{uuid4().hex}.json")
 
 
-async def run_notebook(
-    notebook: NotebookNode, kernel_name: str, folder: Path, environment: Mapping[str, str]
-) -> dict[str, Any]:
-    """Its normal form. A last cell, which is not part of it, tells where the cells ran."""
-    (folder / "work").mkdir(parents=True)
-    notebook.cells.append(new_code_cell(WHERE))
-    client = NotebookClient(
-        notebook,
-        kernel_name=kernel_name,
-        kernel_manager_class=_KernelManager,
-        timeout=CELL_TIMEOUT_S,
-        resources={"metadata": {"path": str(folder / "work")}},
-    )
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """One that notebooks run on, one after the other, as in one window; what one leaves there is there for the next."""
+
+    manager: _KernelManager
+    client: _Client
+
+    async def run(self, notebook: NotebookNode) -> dict[str, Any]:
+        """Its normal form. A last cell, which is not part of it, tells where the cells ran."""
+        notebook.cells.append(new_code_cell(WHERE))
+        runner = NotebookClient(notebook, km=self.manager, timeout=CELL_TIMEOUT_S)
+        runner.kc = self.client
+        await runner.async_execute()
+        told = notebook.cells.pop().outputs
+        work, home = "".join(output.text for output in told).split()
+        return normal_form(notebook, {work: "<folder>", home: "<home>"})
+
+
+@asynccontextmanager
+async def started(kernel_name: str, folder: Path, environment: Mapping[str, str]) -> AsyncIterator[Kernel]:
+    """In `folder`, where it writes its log beside the folder that the cells see."""
+    work = folder / "work"
+    work.mkdir(parents=True)
+    manager = _KernelManager(kernel_name=kernel_name)
     with (folder / "kernel.log").open("wb") as log:
-        await client.async_execute(env=dict(environment), stdout=log, stderr=log)
-    told = notebook.cells.pop().outputs
-    work, home = "".join(output.text for output in told).split()
-    return normal_form(notebook, {work: "<folder>", home: "<home>"})
+        await manager.start_kernel(env=dict(environment), cwd=str(work), stdout=log, stderr=log)
+    client = manager.client()
+    client.start_channels()
+    client.allow_stdin = False
+    try:
+        await client.wait_for_ready(timeout=CELL_TIMEOUT_S)
+        yield Kernel(manager, client)
+    finally:
+        client.stop_channels()
+        await manager.shutdown_kernel()

@@ -73,7 +73,7 @@ def load(shell: Any) -> None:
 class _AsksInNoJob:
     """Mixed into the kernel's class; a function around its `raw_input` would be in all cells' tracebacks.
 
-    ipykernel looks at this first when a cell asks. It keeps what the last request said for all cells: a job's is left out.
+    ipykernel looks at this first when a cell asks, and has the last request's word for all cells: a job's is left out.
     """
 
     _cells_may_ask = False

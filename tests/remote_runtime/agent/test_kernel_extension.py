@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import zmq
+from ipykernel.comm.comm import BaseComm
 from IPython.core.interactiveshell import InteractiveShell
 from jupyter_client.manager import KernelManager
 from jupyter_client.session import Session
@@ -131,6 +132,30 @@ def test_numbers_that_come_again_are_all_in_the_history(shell, capsys):
     assert [source for _, _, source in tail] == ["a = 1", "a = 2", "a = 3", "a = 4", "a = 5"]
     assert [number for _, number, _ in tail] == [5, 6, 5, 5, 9]
     assert capsys.readouterr().out == ""
+
+
+@pytest.fixture
+def used_comm(monkeypatch: pytest.MonkeyPatch) -> BaseComm:
+    """A comm that the main shell has used last, and that has asked a question on the subshell ``asker``."""
+    route = getattr(BaseComm, "_reply_subshell_for", None)
+    if route is None:
+        pytest.skip("this ipykernel takes comms where they are sent")
+    monkeypatch.setattr(BaseComm, "_reply_subshell_for", route)  # puts it back after the test
+    Kernel()
+    comm = BaseComm(primary=False)
+    comm._reply_subshell_id = None
+    comm._reply_subshell_ids["question"] = "asker"
+    return comm
+
+
+def test_a_comms_message_is_handled_on_the_subshell_that_it_is_for(used_comm):
+    for data in ({"method": "update"}, {}, None, "text", {"content": {"id": 1}}, {"content": None}):
+        assert used_comm._reply_subshell_for(data, "theirs") == "theirs"
+        assert used_comm._reply_subshell_for(data, None) is None
+
+
+def test_an_answer_is_handled_on_the_subshell_that_asked(used_comm):
+    assert used_comm._reply_subshell_for({"content": {"id": "question"}}, "theirs") == "asker"
 
 
 def test_without_a_kernel_nothing_is_loaded():

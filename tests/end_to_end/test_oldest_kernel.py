@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 from conftest import Require
-from far_machine import FarMachine
+from far_machine import FarMachine, eventually
 from layout import ROOT
 from notebook_driver import Notebook
+from widget_front_end import WidgetFrontEnd, below, of_type, said_by
 
 pytestmark = pytest.mark.slow
 
@@ -89,6 +90,27 @@ def test_input_is_asked_and_answered(old: Notebook):
 def test_capture_takes_what_a_far_cell_prints(old: Notebook):
     assert not old.run("%%capture taken\n%%gpu -q\nprint('out')").outputs
     assert old.value("taken.stdout") == r"'out\n'"
+
+
+def test_a_comm_goes_both_ways(old: Notebook):
+    opened = old.run(
+        "%%gpu -q\nimport comm\nraw = comm.create_comm(target_name='raw', data={}, buffers=[b'a'])\n"
+        "raw.on_msg(lambda m: raw.send({'got': m['content']['data']}, buffers=[bytes(b) for b in m['buffers']]))"
+    )
+    (message,) = of_type(opened.messages, "comm_open")
+    comm_id = message["content"]["comm_id"]
+    front_end = WidgetFrontEnd(old)
+    assert comm_id in front_end.open_comms("raw")
+    sent = front_end.say(comm_id, {"x": 1}, buffers=[b"\x00b"])
+    answer = front_end.hear(said_by(comm_id))
+    assert (answer["content"]["data"], answer["buffers"]) == ({"got": {"x": 1}}, [b"\x00b"])
+    assert below(answer, sent)
+
+
+def test_tab_asks_the_far_kernel(old: Notebook):
+    assert not old.run("%%gpu -q\n%config IPCompleter.use_jedi = False\nfar_name = 1").error
+    front_end = WidgetFrontEnd(old)
+    eventually(lambda: front_end.complete("%%gpu\nfar_na|")["matches"] == ["far_name"])
 
 
 def test_a_kernels_own_session_ends_with_it(machine: FarMachine, old: Notebook):

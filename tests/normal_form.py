@@ -17,6 +17,7 @@ _CHANCE = [
     (re.compile(r"\b0x[0-9a-f]{6,}\b"), "0x…"),
     (re.compile(r"ipykernel_\d+"), "ipykernel_…"),
     (re.compile(r"(?<=CPU times: )[^\n]+|(?<=Wall time: )[^\n]+"), "…"),
+    (re.compile(r"^(Compiler|Parser) *: [^\n]+\n", re.MULTILINE), ""),
     (re.compile(r"[\d.]+ [nµμm]?s ± [\d.]+ [nµμm]?s(?= per loop)"), "…"),
     (re.compile(r"\d\d:\d\d(?:<|&lt;)\d\d:\d\d,\s*[\d.?]+(?:it/s|s/it)"), "…"),
     (re.compile(r"(?<= in )\d+\.\d{3}s"), "…"),

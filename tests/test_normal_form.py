@@ -37,6 +37,7 @@ def text_of(text: str) -> str:
             "CPU times: user 3 μs, total: 4 μs\nWall time: 5 ms",
             "CPU times: user 1 s, total: 2 s\nWall time: 3 s",
         ),
+        ("Wall time: 5 ms\nCompiler : 120 ms\n", "Wall time: 3 s\n"),
         ("1.2 μs ± 3.4 ns per loop", "12 ms ± 1 µs per loop"),
         ("4/4 [00:00<00:00, 95.65it/s]", "4/4 [00:09<00:00,  1.23s/it]"),
         ("4/4 [00:00&lt;00:00, 95.65it/s]", "4/4 [00:01&lt;00:00, ?it/s]"),

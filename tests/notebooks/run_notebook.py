@@ -72,7 +72,8 @@ class Kernel:
     async def run(self, notebook: NotebookNode) -> dict[str, Any]:
         """Its normal form. A last cell, which is not part of it, tells where the cells ran."""
         notebook.cells.append(new_code_cell(WHERE))
-        runner = NotebookClient(notebook, km=self.manager, timeout=CELL_TIMEOUT_S)
+        waits = {"timeout": CELL_TIMEOUT_S, "iopub_timeout": CELL_TIMEOUT_S}
+        runner = NotebookClient(notebook, km=self.manager, **waits)
         runner.kc = self.client
         await runner.async_execute()
         told = notebook.cells.pop().outputs

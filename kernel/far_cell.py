@@ -11,9 +11,9 @@ from typing import Any
 
 from IPython.core.interactiveshell import InteractiveShell
 
-from farcell.remote_runtime.client.away import Missed
 from farcell.remote_runtime.client.cell import (
     Away,
+    AwayOutput,
     Began,
     CellRun,
     Ended,
@@ -53,14 +53,6 @@ class CellInterrupted(KeyboardInterrupt):
 
     def _render_traceback_(self) -> list[str]:
         return [f"KeyboardInterrupt: {self}"]
-
-
-def tell_missed(shell: InteractiveShell, missed: Missed) -> None:
-    """What the session's cells have put out while nobody looked, below a line that says so."""
-    if missed.outputs:
-        NoteLine(shell).write(away_line(missed))
-    for output in missed.outputs:
-        show_missed(shell, output)
 
 
 class LinkLine:
@@ -120,13 +112,20 @@ class FarCell:
 
     def show(self) -> None:
         """Runs to the end; raises what the far cell raised."""
-        ended = self._follow(lambda: False)
+        try:
+            ended = self._follow(lambda: False)
+        finally:
+            self.run.leave()
         assert ended is not None
         self._end(ended)
 
     def show_beginning(self) -> None:
         """Until the far cell runs, whose further events are left to others; raises why it does not."""
-        ended = self._follow(lambda: self._runs)
+        try:
+            ended = self._follow(lambda: self._runs)
+        except BaseException:
+            self.run.leave()
+            raise
         if ended is not None:
             self._end(ended)
 
@@ -157,11 +156,13 @@ class FarCell:
             case Away(missed=missed):
                 self._remove(progress)
                 self.alone = False  # what is told now must not be cleared away with a progress line
-                tell_missed(self.shell, missed)
+                NoteLine(self.shell).write(away_line(missed))
+            case AwayOutput(output=output):
+                show_missed(self.shell, output)
             case LinkDown() | LinkUp():
                 self._link.changed(up=isinstance(event, LinkUp))
             case Output():
-                self._show(event)
+                self._show_output(event)
             case InputRequest():
                 self._ask(event)
             case Ended():
@@ -169,9 +170,9 @@ class FarCell:
                 return event
         return None
 
-    def _show(self, output: Output) -> None:
+    def _show_output(self, output: Output) -> None:
         if output.msg_type == "error":
-            self._error = output.content
+            self._error = output.content  # it is raised at the end, and shown then
         elif output.msg_type in COMM_TYPES and self.hear_comm is not None:
             self.hear_comm(output)
         else:

@@ -12,11 +12,10 @@ from threading import Event, Thread
 
 from IPython.core.interactiveshell import InteractiveShell
 
-from farcell.remote_runtime.client.away import Missed
-from farcell.remote_runtime.client.cell import Away, CellRun, Ended
+from farcell.remote_runtime.client.cell import Away, AwayOutput, CellRun, Ended
 from farcell.remote_runtime.client.endings import format_duration
 from farcell.remote_runtime.client.output import Output
-from farcell.remote_runtime.errors import BadRequest, OutcomeUnknown
+from farcell.remote_runtime.errors import BadRequest, OutcomeUnknown, TakenOver
 
 from .display import LateLine, NoteLine, is_captured, show_missed
 from .far_cell import (
@@ -86,7 +85,7 @@ class Job:
     def state(self) -> JobState:
         if self._end is None:
             return JobState.RUNS
-        if isinstance(self._end.error, OutcomeUnknown):
+        if isinstance(self._end.error, OutcomeUnknown | TakenOver):
             return JobState.UNKNOWN
         if self._end.error is None and self._end.reply is not None and self._end.reply.get("status") == "ok":
             return JobState.DONE
@@ -133,7 +132,9 @@ class Job:
     def _handle(self, event: object) -> None:
         match event:
             case Away(missed=missed):
-                self._tell_missed(missed)
+                self._show(Output("stream", {"name": "stdout", "text": f"{away_line(missed)}\n"}))
+            case AwayOutput(output=output):
+                self._show_missed(output)
             case Output():
                 self._show(event)
             case Ended():
@@ -164,15 +165,13 @@ class Job:
         elif output.msg_type != "error":
             self._kept.append(output)
 
-    def _tell_missed(self, missed: Missed) -> None:
-        """It was the first to come to the session again."""
-        self._show(Output("stream", {"name": "stdout", "text": f"{away_line(missed)}\n"}))
-        for output in missed.outputs:
-            if output.msg_type == "error":
-                text = "\n".join(map(str, output.content.get("traceback", []))) + "\n"
-                self._show(Output("stream", {"name": "stderr", "text": text}))
-            else:
-                self._show(output)
+    def _show_missed(self, output: Output) -> None:
+        """Another cell's: the job was the first to come to the session again."""
+        if output.msg_type == "error":
+            text = "\n".join(map(str, output.content.get("traceback", []))) + "\n"
+            self._show(Output("stream", {"name": "stderr", "text": text}))
+        else:
+            self._show(output)
 
     def _keep_time(self) -> None:
         seconds = time.monotonic() - self._began

@@ -64,6 +64,12 @@ def idle_line(session: Session) -> str | None:
     )
 
 
+def taken_line(session: Session) -> str:
+    """Another kernel has attached to the session."""
+    by = session.holder.name if session.holder else "another kernel"
+    return f"taken over by {by} · %gpu attach {session.name}"
+
+
 def ended_line(session: Session) -> str:
     """What became of a session that has no container any more."""
     lease = session.lease

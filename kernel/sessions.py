@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 from dataclasses import replace
+from pathlib import PurePath
 
 from IPython.core.interactiveshell import InteractiveShell
 
@@ -24,13 +25,13 @@ from farcell.remote_runtime.errors import BadRequest, FarcellError, SessionNotFo
 
 from .arguments import CellArguments
 from .display import NoteLine
-from .far_cell import FarCell, tell_missed
+from .far_cell import FarCell
 from .far_comms import FarComms
 from .front_end import FrontEnd
 from .jobs import Job, NotebookJobs, Place
 from .notebook import Notebook
 from .requests import RelayedRequests
-from .sentences import ended_line, idle_line
+from .sentences import ended_line, idle_line, taken_line
 from .stray import StrayMessages
 
 
@@ -55,7 +56,8 @@ class NotebookSessions:
     def client(self) -> Face:
         """Made at first use: loading the extension starts nothing."""
         if self._client is None:
-            self._client = Client(stray=self._stray, changed=self._changed)
+            name = PurePath(self.notebook.path() or "a notebook").name
+            self._client = Client(stray=self._stray, changed=self._changed, name=name)
             atexit.register(self.close)
         return self._client
 
@@ -106,17 +108,16 @@ class NotebookSessions:
     def attach(self, name: str | None) -> Session:
         """Makes a session, also another notebook's, the one of a bare ``%%gpu``, and shows what was missed of it.
 
-        What still runs in it is shown up to its end. Starts nothing.
+        What still runs in it is shown up to its end. A notebook that had it is told. Starts nothing.
         """
         session = self.find(name)
         spec = SessionSpec(session.key, session.request, session.settings)
         self._remember(spec)
         if session.state.is_over:
-            if missed := self.client.missed(session):
-                tell_missed(self._shell, missed)
+            FarCell(self._shell, self.client.show_missed(session), quiet=True, alone=False).show()
             return session
         nothing = CellSource("", new_header(), allow_stdin=self.notebook.allows_input, silent=True)
-        FarCell(self._shell, self.client.run_cell(nothing, spec), quiet=True, alone=False).show()
+        FarCell(self._shell, self.client.run_cell(nothing, spec, take=True), quiet=True, alone=False).show()
         self._learn_comms(session)
         return session
 
@@ -217,6 +218,8 @@ class NotebookSessions:
         if session.state.is_over:
             line.rewrite(ended_line(session))
             del self._lines[session.id]
+        elif not self.client.holds(session):
+            line.note(taken_line(session))
         elif warning := idle_line(session):
             line.note(warning)
         else:

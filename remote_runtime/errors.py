@@ -18,6 +18,7 @@
     ├── Conflict                  409  conflict
     │   ├── NoSuchOffer           409  no-such-offer
     │   ├── SessionHoldsOther     409  session-holds-other
+    │   ├── TakenOver             409  taken-over
     │   └── TokenUsed             409  token-used
     ├── TooLarge                  413  too-large
     ├── IncompatibleVersion       426  incompatible-version
@@ -132,6 +133,12 @@ class SessionHoldsOther(Conflict):
     """A session of that name exists with another request."""
 
     code = "session-holds-other"
+
+
+class TakenOver(Conflict):
+    """Another client has attached to the session since; `by` in the details says which."""
+
+    code = "taken-over"
 
 
 class TokenUsed(Conflict):

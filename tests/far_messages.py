@@ -71,5 +71,5 @@ class PlayedCell(CellRun):
         """Those that came since the last look."""
         found: list[Event] = []
         while not self._events.empty():
-            found.append(self._events.get())
+            found.append(self.next(0))
         return found

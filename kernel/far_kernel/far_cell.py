@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from farcell.remote_runtime.api import SessionState
-from farcell.remote_runtime.client.away import Missed
 from farcell.remote_runtime.client.cell import (
     Away,
+    AwayOutput,
     Began,
     Ended,
     Event,
@@ -121,7 +121,10 @@ class FarCell(RunningCell):
             case Began(anew=anew):
                 self._begin(anew)
             case Away(missed=missed):
-                self._tell_missed(missed)
+                self._progress.remove()
+                Note(self._front_end, self.request).write(away_line(missed))
+            case AwayOutput(output=output):
+                self._front_end.show(self.request, _as_seen_late(output))
             case Output():
                 self._front_end.show(self.request, event)
             case LinkDown():
@@ -142,12 +145,6 @@ class FarCell(RunningCell):
             return
         if self._waiting.session.state in (SessionState.QUEUED, SessionState.STARTING):
             self._progress.write(progress_line(self._waiting.session))
-
-    def _tell_missed(self, missed: Missed) -> None:
-        self._progress.remove()
-        Note(self._front_end, self.request).write(away_line(missed))
-        for output in missed.outputs:
-            self._front_end.show(self.request, _as_seen_late(output))
 
     def _tell_broken(self) -> None:
         if not self.over:

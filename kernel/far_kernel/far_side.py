@@ -6,8 +6,10 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable
+from pathlib import PurePath
 from typing import Any
 
+from farcell.remote_runtime import config
 from farcell.remote_runtime.api import Session, SessionKey, SessionSpec
 from farcell.remote_runtime.client.core import Core
 from farcell.remote_runtime.errors import FarcellError
@@ -33,7 +35,8 @@ class FarSide:
         was_restarted: Callable[[], bool],
         cell_ended: Callable[[FarCell], None],
     ) -> None:
-        self.core = Core(self._stray, self._changed, stays=True)
+        name = PurePath(config.notebook_path() or "a notebook").name
+        self.core = Core(self._stray, self._changed, stays=True, name=name)
         self.spec: SessionSpec | None = None
         self._front_end = front_end
         self._find_spec = spec

@@ -10,6 +10,7 @@ from .money import NANOS_PER_DOLLAR, Nanos, exact_dollars, format_dollars
 from .offer import Device, Isolation, Offer, OfferFacts, device_label
 from .request import Choice, Request
 from .session import (
+    Holder,
     IdleReport,
     QueuePlace,
     Session,
@@ -36,6 +37,7 @@ __all__ = [
     "GatewayId",
     "GpuTable",
     "GpuType",
+    "Holder",
     "IdleReport",
     "Image",
     "Isolation",

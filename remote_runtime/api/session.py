@@ -120,6 +120,14 @@ class SessionFacts(TypedDict):
 
 
 @dataclass(frozen=True, slots=True)
+class Holder:
+    """A client process: a nonce that it made, and what people are told it is."""
+
+    client: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Session:
     """A session as the gateway tells it to its owner. `lease` is the current one, or the last."""
 
@@ -136,6 +144,8 @@ class Session:
     idle: IdleReport | None = None
     cost_nanos: int = 0
     shown: Shown | None = None
+    holder: Holder | None = None
+    """Who attached to it last, while it has a container or waits for one."""
 
     @property
     def name(self) -> str:

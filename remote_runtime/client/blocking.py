@@ -12,8 +12,7 @@ from typing import Any, TypeVar
 from ..api import Bill, Offer, Session, SessionKey, SessionSpec
 from ..errors import FarcellError
 from ..wire.messages import KernelMessage
-from .away import Missed
-from .cell import CellRun, CellSource
+from .cell import CellRun, CellSource, new_header
 from .core import Core, Stray
 from .far_shells import Lane
 
@@ -69,15 +68,24 @@ class Face:
     def restart(self, session_id: str) -> None:
         self._wait(self._core.gateway.restart(session_id))
 
-    def missed(self, session: Session) -> Missed | None:
-        """What the session's cells did behind what its notebook has shown."""
-        return self._wait(self._core.missed(session))
+    def holds(self, session: Session) -> bool:
+        """Whether this client attached to it last, or nobody has."""
+        return session.holder is None or session.holder.client == self._core.gateway.me.client
 
     def get(self, path: str) -> Any:
         return self._wait(self._core.gateway.get(path))
 
-    def run_cell(self, source: CellSource, spec: SessionSpec) -> CellRun:
-        """Sends a cell on its way and returns at once; everything else comes as events of the `CellRun`."""
+    def show_missed(self, session: Session) -> CellRun:
+        """What the cells of a session that has ended did behind what its notebook has shown, as events of a cell's."""
+        cell = CellRun(CellSource("", new_header()), lambda: None, lambda _: None)
+        asyncio.run_coroutine_threadsafe(self._core.show_missed(cell, session), self._loop)
+        return cell
+
+    def run_cell(self, source: CellSource, spec: SessionSpec, *, take: bool = False) -> CellRun:
+        """Sends a cell on its way and returns at once; everything else comes as events of the `CellRun`.
+
+        `take`: a session that another client has taken over is taken back.
+        """
 
         async def interrupt_cell() -> None:
             try:
@@ -92,7 +100,7 @@ class Face:
             self._loop.call_soon_threadsafe(self._core.answer, cell, message)
 
         cell = CellRun(source, interrupt, answer)
-        asyncio.run_coroutine_threadsafe(self._core.run_cell(cell, spec), self._loop)
+        asyncio.run_coroutine_threadsafe(self._core.run_cell(cell, spec, take=take), self._loop)
         return cell
 
     def listen(self, changed: Callable[[Session], None]) -> None:
@@ -138,15 +146,17 @@ class Face:
 class Client(Face):
     """With a loop of its own, in a thread of its own.
 
-    `stray` and `changed` (a session that this client is attached to) are called on that thread. `close` may be called
-    twice; the process may also just end.
+    `stray` and `changed` (a session that this client is attached to) are called on that thread. `name` is what others
+    are told who took a session over from them. `close` may be called twice; the process may also just end.
     """
 
-    def __init__(self, stray: Stray = _ignore, changed: Callable[[Session], None] = _forget) -> None:
+    def __init__(
+        self, stray: Stray = _ignore, changed: Callable[[Session], None] = _forget, name: str = ""
+    ) -> None:
         loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=loop.run_forever, name="farcell-client", daemon=True)
         self._thread.start()
-        super().__init__(Core(stray, changed), loop)
+        super().__init__(Core(stray, changed, name=name), loop)
         self._closed = False
 
     def close(self) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import queue
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -81,9 +83,16 @@ class Began:
 
 @dataclass(frozen=True, slots=True)
 class Away:
-    """What the session's cells did since the notebook last showed their output; it comes before the cell's own."""
+    """The session's cells have put something out since the notebook last showed them; it follows as `AwayOutput`."""
 
     missed: Missed
+
+
+@dataclass(frozen=True, slots=True)
+class AwayOutput:
+    """One message of another cell's, from before this one began."""
+
+    output: Output
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +130,7 @@ class Ended:
         return round(self.duration_s * lease.price_nanos_per_s) if lease else 0
 
 
-Event = Progress | Away | Began | LinkDown | LinkUp | Output | InputRequest | Ended
+Event = Progress | Away | AwayOutput | Began | LinkDown | LinkUp | Output | InputRequest | Ended
 
 
 class RunningCell:
@@ -150,9 +159,33 @@ class RunningCell:
         if isinstance(event, Progress | Began | Ended) and event.session is not None:
             self.session = event.session
 
+    def show(self, event: Output | AwayOutput, size_bytes: int) -> None:  # noqa: ARG002 - for those who count
+        """Puts what is made of a message of that size."""
+        self.put(event)
+
     def hear(self, message: KernelMessage, header: dict[str, Any]) -> None:
         """Each of its messages, in order, before what the message means for the cell is put."""
         raise NotImplementedError
+
+    @property
+    def is_full(self) -> bool:
+        """Whether who shows it should take something before more is put."""
+        return False
+
+    async def room(self) -> None:
+        """Waits as long as it `is_full`; one task at a time."""
+
+
+QUEUED_BYTES = 8 << 20
+"""Of messages that a notebook has not taken yet; beyond, they stay in the journal until it has."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """Who waits for room, and where."""
+
+    loop: asyncio.AbstractEventLoop
+    taken: asyncio.Event
 
 
 class CellRun(RunningCell):
@@ -166,7 +199,12 @@ class CellRun(RunningCell):
         super().__init__(source)
         self._interrupt = interrupt
         self._answer = answer
-        self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+        self._events: queue.SimpleQueue[tuple[Event, int]] = queue.SimpleQueue()
+        self._put_bytes = self._taken_bytes = 0
+        self._left = False
+        self._waiting: _Waiting | None = None
+
+    # --- on the client's event loop ---
 
     @property
     def in_background(self) -> bool:
@@ -177,7 +215,15 @@ class CellRun(RunningCell):
 
     def put(self, event: Event) -> None:
         super().put(event)
-        self._events.put(event)
+        self._queue(event, 0)
+
+    def show(self, event: Output | AwayOutput, size_bytes: int) -> None:
+        self._queue(event, size_bytes)
+
+    def _queue(self, event: Event, size_bytes: int) -> None:
+        if not self._left:
+            self._put_bytes += size_bytes
+            self._events.put((event, size_bytes))
 
     def hear(self, message: KernelMessage, header: dict[str, Any]) -> None:
         msg_type = str(header.get("msg_type"))
@@ -185,14 +231,43 @@ class CellRun(RunningCell):
             content = decode(message.content)
             self.put(InputRequest(str(content.get("prompt", "")), bool(content.get("password")), header))
         elif message.channel == "iopub" and msg_type not in ("status", "execute_input"):
-            self.put(read_output(message, msg_type))
+            self.show(read_output(message, msg_type), message.size_bytes)
+
+    @property
+    def is_full(self) -> bool:
+        return self._put_bytes - self._taken_bytes > QUEUED_BYTES and not self._left
+
+    async def room(self) -> None:
+        self._waiting = _Waiting(asyncio.get_running_loop(), asyncio.Event())
+        try:
+            while self.is_full:
+                await self._waiting.taken.wait()
+                self._waiting.taken.clear()
+        finally:
+            self._waiting = None
+
+    # --- on the notebook's thread ---
 
     def next(self, timeout_s: float | None = None) -> Event:
         """The next event; raises `TimeoutError` after `timeout_s`. After a KeyboardInterrupt it is called again."""
         try:
-            return self._events.get(timeout=timeout_s)
+            event, size_bytes = self._events.get(timeout=timeout_s)
         except queue.Empty:
             raise TimeoutError from None
+        self._taken_bytes += size_bytes
+        self._tell_taken()
+        return event
+
+    def leave(self) -> None:
+        """No event will be taken any more, and none is kept. May be called twice."""
+        self._left = True
+        self._tell_taken()
+
+    def _tell_taken(self) -> None:
+        waiting = self._waiting
+        if waiting is not None:
+            with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile
+                waiting.loop.call_soon_threadsafe(waiting.taken.set)
 
     def interrupt(self) -> None:
         """Interrupts the far cell, or withdraws it while it waits for its container. Events go on until `Ended`."""

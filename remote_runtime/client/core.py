@@ -5,14 +5,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
+import secrets
+import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 from ..api import (
+    Holder,
     Image,
+    LeaseId,
     Session,
     SessionKey,
     SessionSpec,
@@ -26,11 +31,12 @@ from ..errors import (
     OutcomeUnknown,
     SessionNotFound,
 )
+from ..journal import Record
 from ..wire.messages import KernelMessage, decode
-from .away import Missed, missed
-from .cell import Away, Ended, Progress, RunningCell
+from .away import Absence, Missed, outputs
+from .cell import Away, AwayOutput, Ended, Progress, RunningCell
 from .channels import Channels
-from .endings import lease_ended, link_lost, started_anew
+from .endings import lease_ended, link_lost, started_anew, taken_over
 from .far_shells import FarShells, cancel_job, deletion_of, make_subshell
 from .inbox import Finished
 from .requests import Requests
@@ -65,16 +71,19 @@ class _Sent:
 class Core:
     """Runs cells on the user's gateway, which others may ask too; everything on one event loop.
 
-    With `stays`, it keeps the way to a session open between cells too, as long as the session has a container.
+    With `stays`, it keeps the way to a session open between cells too, as long as the session has a container. `name`
+    is what others are told when this client takes a session over.
     """
 
-    def __init__(self, stray: Stray, changed: Callable[[Session], None], *, stays: bool = False) -> None:
+    def __init__(
+        self, stray: Stray, changed: Callable[[Session], None], *, stays: bool = False, name: str = ""
+    ) -> None:
         self._stray = stray
         self._listeners = [changed]
         self._stays = stays
         self._following: asyncio.Task[None] | None = None
         self._telling: dict[Channels, asyncio.Task[None]] = {}
-        self.gateway = UserGateway()
+        self.gateway = UserGateway(_me(name))
         self._attached: dict[SessionKey, _Attached] = {}
         self._sent: dict[str, _Sent] = {}
         """The cells that run or wait, by execute id."""
@@ -84,24 +93,32 @@ class Core:
 
     # --- cells ---
 
-    async def run_cell(self, cell: RunningCell, spec: SessionSpec) -> None:
-        """Runs a cell to its `Ended`, whatever happens on the way; cancelling withdraws it."""
+    async def run_cell(self, cell: RunningCell, spec: SessionSpec, *, take: bool = False) -> None:
+        """Runs a cell to its `Ended`, whatever happens on the way; cancelling withdraws it.
+
+        `take`: also where another client has taken the session over, which is then told in its turn.
+        """
+        await self._to_end(cell, spec.key.name, self._run(cell, spec, take=take))
+
+    async def show_missed(self, cell: RunningCell, session: Session) -> None:
+        """As `cell`'s events, what a session's cells did behind what its notebook has shown; nothing is started."""
+        await self._to_end(cell, session.name, self._show_missed(cell, session))
+
+    async def _to_end(self, cell: RunningCell, name: str, work: Coroutine[Any, Any, Ended]) -> None:
         try:
-            cell.put(await self._run(cell, spec))
+            cell.put(await work)
         except FarcellError as error:
             cell.put(Ended(None, error, cell.session, 0.0))
         except Exception as error:  # noqa: BLE001 the notebook waits for the cell's end, whatever happens
-            _log.exception("a cell of session %s failed", spec.key.name)
+            _log.exception("a cell of session %s failed", name)
             cell.put(Ended(None, _unexpected(error), cell.session, 0.0))
         except asyncio.CancelledError:
             cell.put(Ended(None, OutcomeUnknown("the cell was withdrawn"), cell.session, 0.0))
             raise
 
-    async def _run(self, cell: RunningCell, spec: SessionSpec) -> Ended:
-        channels, anew, missed = await self._attach(spec)
+    async def _run(self, cell: RunningCell, spec: SessionSpec, *, take: bool) -> Ended:
+        channels, anew = await self._attach(cell, spec, take=take)
         cell.session = channels.session
-        if missed is not None and missed.outputs:
-            cell.put(Away(missed))
         if cell.withdrawn:
             await self._withdraw(channels)
             raise OutcomeUnknown("the cell was withdrawn before it began")
@@ -229,37 +246,88 @@ class Core:
 
     # --- attaching ---
 
-    async def _attach(self, spec: SessionSpec) -> tuple[Channels, str | None, Missed | None]:
+    async def _attach(
+        self, cell: RunningCell, spec: SessionSpec, *, take: bool
+    ) -> tuple[Channels, str | None]:
         """The session's open channels; opened, and the session started, where they are not.
 
-        The first time, with what its cells did while no kernel of this notebook was attached.
+        The first time, and where another client had it, `cell` first shows what the session's cells did meanwhile.
+        Raises `TakenOver` where another client has it and it is not to `take` it back.
         """
         async with self._opening.setdefault(spec.key, asyncio.Lock()):
             attached = self._attached.get(spec.key)
             if attached is not None and attached.channels.serve(spec):
-                return attached.channels, None, None
+                return attached.channels, None
+            if attached is not None and await self._is_elsewhere(attached.channels.session, take=take):
+                attached = None
             session = await self.gateway.patiently(self._ensure, spec)
             anew = started_anew(session)
-            missed = await self.gateway.patiently(self.missed, session) if attached is None else None
-            channels = await self.gateway.patiently(self._open, session)
+            missed = await self._tell_missed(cell, session) if attached is None else None
+            channels = await self.gateway.patiently(self._open, session, take=take or attached is None)
             if missed is not None and session.state not in (SessionState.QUEUED, SessionState.STARTING):
                 channels.go_on_after(missed)
             if attached is not None:
                 if channels.lease_id is not None and channels.lease_id == attached.channels.lease_id:
-                    channels.take_over(attached.channels)
+                    channels.go_on_from(attached.channels)
                 attached.channels.close()
             self._attached[spec.key] = _Attached(channels, asyncio.create_task(channels.read()))
             if self._following is None:
                 self._following = asyncio.create_task(self._follow())
-            return channels, anew, missed
+            return channels, anew
 
-    async def missed(self, session: Session) -> Missed | None:
-        """From the journal of the session's newest lease: what came behind what its notebook has shown."""
+    async def _is_elsewhere(self, session: Session, *, take: bool) -> bool:
+        """Whether another client has taken over what was attached to; raises `TakenOver` unless it is to `take` it."""
+        try:
+            session = await self.gateway.patiently(self.gateway.session, session.id)
+        except SessionNotFound:
+            return False
+        holder = self._other_holder(session)
+        if holder is not None and not take:
+            raise taken_over(session, holder.name)
+        return holder is not None
+
+    def _other_holder(self, session: Session) -> Holder | None:
+        """Nobody holds a session that has no container."""
+        mine = session.holder is None or session.holder.client == self.gateway.me.client
+        return None if mine or session.state.is_over else session.holder
+
+    async def _show_missed(self, cell: RunningCell, session: Session) -> Ended:
+        await self._tell_missed(cell, session)
+        return Ended(None, None, session, 0.0)
+
+    async def _tell_missed(self, cell: RunningCell, session: Session) -> Missed | None:
+        """What came behind what the session's notebook has shown, in the journal of its newest lease.
+
+        The journal is read twice, since the first line about it says how much it is: it may be more than memory holds.
+        """
         lease, shown = session.lease, session.shown
         if lease is None or lease.ready_at is None:
             return None
         after = shown.position if shown is not None and shown.lease_id == lease.id else 0
-        return missed(await self.gateway.journal(session.id, lease.id, after), after)
+        absence = Absence(after)
+        while records := await self._read_journal(session, lease.id, absence.position):
+            absence.feed(records)
+        missed = absence.missed()
+        if missed.cells:
+            cell.put(Away(missed))
+            await self._tell_outputs(cell, session, missed)
+        return missed
+
+    async def _tell_outputs(self, cell: RunningCell, session: Session, missed: Missed) -> None:
+        read, lease_id = missed.after, session.lease_id
+        assert lease_id is not None
+        while read < missed.position and not cell.withdrawn:
+            records = await self._read_journal(session, lease_id, read)
+            for record in records:
+                if record.position > missed.position:
+                    return
+                for output in outputs((record,)):
+                    await cell.room()
+                    cell.show(AwayOutput(output), len(record.body))
+            read = records[-1].position if records else missed.position
+
+    async def _read_journal(self, session: Session, lease_id: LeaseId, after: int) -> list[Record]:
+        return await self.gateway.patiently(self.gateway.journal, session.id, lease_id, after)
 
     def _tell_shown(self, channels: Channels) -> None:
         """A moment later, and once for cells that follow each other closely."""
@@ -273,7 +341,7 @@ class Core:
 
     async def _post_shown(self, channels: Channels) -> None:
         with contextlib.suppress(FarcellError):
-            await self.gateway.shown(channels.session.id, channels.position)
+            await self.gateway.shown(channels.session.id, channels.shown)
 
     async def _ensure(self, spec: SessionSpec) -> Session:
         """The session, started where it was not; on the user's own machine, with the Python that runs here."""
@@ -281,11 +349,11 @@ class Core:
             spec = replace(spec, image=Image(python=sys.executable))
         return await self.gateway.ensure(spec)
 
-    async def _open(self, session: Session) -> Channels:
+    async def _open(self, session: Session, *, take: bool) -> Channels:
         """Raises why the session is gone if it was faster to fail than this is to connect."""
         try:
             stray = partial(self._overheard, session.key)
-            return await Channels.open(session, self.gateway, stray, stays=self._stays)
+            return await Channels.open(session, self.gateway, stray, stays=self._stays, take=take)
         except SessionNotFound:
             raise lease_ended(await self.gateway.session(session.id), begun=False) from None
 
@@ -312,6 +380,8 @@ class Core:
         except FarcellError:
             return link_lost(channels.session, begun=cell.begun)
         channels.session = session
+        if holder := self._other_holder(session):
+            return taken_over(session, holder.name, begun=cell.begun)
         return (
             lease_ended(session, begun=cell.begun)
             if session.state.is_over
@@ -372,3 +442,9 @@ def _unexpected(error: Exception) -> FarcellError:
     return InternalError(
         f"Farcell's client failed, which is a mistake of its own: {type(error).__name__}: {error}"
     )
+
+
+def _me(name: str) -> Holder:
+    """Who this process is; of its name, no more than a close frame has room for."""
+    process = f"process {os.getpid()} on {socket.gethostname()}"
+    return Holder(secrets.token_hex(16), f"{name[:60]} ({process[:50]})" if name else process[:100])

@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 from ..api import EndReason, Session
-from ..errors import FarcellError, OutcomeUnknown, StartFailed
+from ..errors import FarcellError, OutcomeUnknown, StartFailed, TakenOver
 
 _ONCE = "it is not run again by itself"
 
 
-def kernel_died(session: Session, detail: str) -> FarcellError:
-    """The kernel was replaced while the cell ran; the container lives."""
+def kernel_died(session: Session, detail: str, *, begun: bool) -> FarcellError:
+    """The kernel that had the cell was replaced; the container lives. One that dies at once may not tell of a begin."""
     why = "was restarted" if detail == "restarted" else f"died ({detail})"
+    when = "while this cell ran" if begun else "before this cell was seen to begin"
     return OutcomeUnknown(
-        f"the kernel of session {session.name} {why} while this cell ran: how far it came is unknown, and {_ONCE}. "
+        f"the kernel of session {session.name} {why} {when}: how far it came is unknown, and {_ONCE}. "
         "The next %%gpu cell runs in a fresh kernel; variables are gone, files are there."
     )
+
+
+def taken_over(session: Session, by: str, *, begun: bool | None = None) -> FarcellError:
+    """Another client has attached to the session. `begun`: of a cell that was sent before; None where none was."""
+    back = f"'%gpu attach {session.name}' takes it back"
+    match begun:
+        case None:
+            what = "this cell was not sent"
+        case True:
+            what = "this cell goes on there, with its output"
+        case False:
+            what = f"this cell had not been seen to begin, and {_ONCE}"
+    return TakenOver(f"session {session.name} was taken over by {by}: {what}; {back}", by=by)
 
 
 def lease_ended(session: Session, *, begun: bool) -> FarcellError:

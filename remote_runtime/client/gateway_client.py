@@ -147,12 +147,14 @@ class GatewayClient:
         self, fetching: asyncio.Future[HTTPResponse], pieces: _Pieces, quiet_s: float
     ) -> None:
         """Returns when the body is at its end; raises `TimeoutError` when nothing of it comes."""
+        begin_s = max(quiet_s, ANSWER_PINGS * PING_S)
         seen = -1
         while not fetching.done():
+            wait_s = quiet_s if pieces.taken else begin_s
             if seen == pieces.taken:
-                raise TimeoutError(f"nothing came for {quiet_s:g} s")
+                raise TimeoutError(f"nothing came for {wait_s:g} s")
             seen = pieces.taken
-            await asyncio.wait({fetching}, timeout=quiet_s)
+            await asyncio.wait({fetching}, timeout=wait_s)
 
     async def websocket(self, path: str, subprotocol: str) -> WebSocketClientConnection:
         """A WebSocket on which the gateway speaks `subprotocol`, without Nagle's delay."""

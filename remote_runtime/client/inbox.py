@@ -14,7 +14,7 @@ from ..errors import BadRequest
 from ..wire.messages import KernelMessage, decode, header_of
 from .away import SHOWN_TYPES
 from .cell import Began, LinkDown, LinkUp, RunningCell
-from .endings import kernel_died
+from .endings import kernel_died, taken_over
 from .output import Output, read_output
 
 Stray = Callable[[KernelMessage, dict[str, Any], dict[str, Any]], None]
@@ -101,6 +101,11 @@ class CellInbox:
         """From where on a journal tells which of them did; `position` where there are none."""
         return min([position, *(waiting.after for waiting in self._unaccepted())])
 
+    def shown_up_to(self, position: int) -> int:
+        """Behind that there is nothing of a cell that still waits; `position` where none does but jobs."""
+        waits = (one for one in self._cells.values() if not one.end.done() and not one.run.in_background)
+        return min([position, *(waiting.after for waiting in waits)])
+
     def _unaccepted(self) -> list[Waiting]:
         return [
             waiting for waiting in self._cells.values() if not waiting.accepted and not waiting.end.done()
@@ -115,6 +120,23 @@ class CellInbox:
         for waiting in self._unaccepted():
             waiting.end.set_exception(BadRequest(f"the gateway does not take this cell: {reason}"))
 
+    @property
+    def is_full(self) -> bool:
+        """Whether who shows a cell is behind with it."""
+        return any(waiting.run.is_full for waiting in self._cells.values())
+
+    async def room(self) -> None:
+        """Waits as long as it `is_full`."""
+        for waiting in list(self._cells.values()):
+            if waiting.run.is_full:
+                await waiting.run.room()
+
+    def taken_over(self, by: str) -> None:
+        """Another client has the session now: nothing more comes here."""
+        for waiting in self._cells.values():
+            if not waiting.end.done():
+                waiting.end.set_exception(taken_over(self.session, by, begun=waiting.began_at is not None))
+
     def link_changed(self, *, up: bool) -> None:
         for waiting in self._cells.values():
             waiting.run.put(LinkUp() if up else LinkDown())
@@ -124,6 +146,18 @@ class CellInbox:
         for waiting in self._cells.values():
             if not waiting.end.done():
                 waiting.end.set_result(None)
+
+    @property
+    def has_unaccepted(self) -> bool:
+        """Whether there are cells of which nobody knows whether they arrived."""
+        return any(not waiting.accepted and not waiting.end.done() for waiting in self._cells.values())
+
+    def may_end_kernel(self, message: KernelMessage) -> bool:
+        """Whether the message may be a kernel's end; whether that had the cell too, the journal tells.
+
+        It may well be said of one that is not: what is looked up in the journal is right in any case.
+        """
+        return b'"restarting"' in message.content
 
     def received(self, message: KernelMessage, *, missed: bool = False) -> None:
         """`missed`: read in the journal, with all that was `accepted` before it told."""
@@ -136,7 +170,7 @@ class CellInbox:
             self._lifecycle(decode(message.content), missed=missed)
             self._stray(message, header, parent)
         elif self._is_adopted(message, msg_type, parent):
-            self._of_adopted(read_output(message, msg_type))
+            self._of_adopted(read_output(message, msg_type), message.size_bytes)
         else:
             if msg_type == "status" and decode(message.content).get("execution_state") == "idle":
                 self._asked.pop(str(parent.get("msg_id")), None)
@@ -147,14 +181,14 @@ class CellInbox:
         comm = msg_type.startswith("comm_")
         return message.channel == "iopub" and parent.get("msg_id") in self._adopted and not comm
 
-    def _of_adopted(self, output: Output) -> None:
+    def _of_adopted(self, output: Output, size_bytes: int) -> None:
         waiting = next((one for one in self._cells.values() if not one.run.in_background), None)
         if output.msg_type not in SHOWN_TYPES:
             return
         if waiting is None:
             self._unclaimed.append(output)
         else:
-            waiting.run.put(output)
+            waiting.run.show(output, size_bytes)
 
     def _of_cell(
         self, waiting: Waiting, msg_type: str, header: dict[str, Any], message: KernelMessage
@@ -183,11 +217,12 @@ class CellInbox:
     def _lifecycle(self, content: dict[str, Any], *, missed: bool) -> None:
         """``restarting`` comes from the agent, with the reason: no reply will come to what the kernel had.
 
-        Live, that is taken to be every cell that was sent.
+        Live, that is every cell that was sent: where it might not be, the journal is read instead.
         """
         if content.get("execution_state") != "restarting":
             return
         detail = str((content.get("farcell") or {}).get("detail", ""))
         for waiting in self._cells.values():
             if not waiting.end.done() and (waiting.accepted or not missed):
-                waiting.end.set_exception(kernel_died(self.session, detail))
+                begun = waiting.began_at is not None
+                waiting.end.set_exception(kernel_died(self.session, detail, begun=begun))

@@ -6,11 +6,11 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any, ParamSpec, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from tornado.websocket import WebSocketClientConnection
 
-from ..api import Bill, LeaseId, Offer, Session, SessionSpec, from_json, to_json
+from ..api import Bill, Holder, LeaseId, Offer, Session, SessionSpec, from_json, to_json
 from ..errors import GatewayUnreachable, Unauthorized
 from ..journal import Record
 from .gateway_client import GatewayClient
@@ -18,6 +18,8 @@ from .locate import connect
 from .streams import RecordParser
 
 SUBPROTOCOL = "farcell.client.v1"
+JOURNAL_BYTES = 4 << 20
+"""So much of a journal is read at a time, or one record."""
 AWAY_S, AGAIN_S = 60.0, 0.5
 """How long a gateway may be away before a new cell is given up, and how often it is looked for."""
 P = ParamSpec("P")
@@ -25,30 +27,33 @@ T = TypeVar("T")
 
 
 class UserGateway:
-    """On one event loop. A gateway that went away is looked for again, and started if it is embedded."""
+    """On one event loop. A gateway that went away is looked for again, and started if it is embedded.
 
-    def __init__(self) -> None:
+    `me` is who holds the sessions that are connected to.
+    """
+
+    def __init__(self, me: Holder) -> None:
+        self.me = me
         self._gateway: GatewayClient | None = None
         self._finding = asyncio.Lock()
         self._reached = False
 
     async def get(self, path: str) -> Any:
-        return await self._ask("get_json", path)
+        return await self._ask(lambda gateway: gateway.get_json(path))
 
     async def post(self, path: str, body: Any) -> Any:
-        return await self._ask("post_json", path, body)
+        return await self._ask(lambda gateway: gateway.post_json(path, body))
 
     async def delete(self, path: str) -> Any:
-        return await self._ask("delete_json", path)
+        return await self._ask(lambda gateway: gateway.delete_json(path))
 
-    async def _ask(self, verb: str, *arguments: Any, start: bool = True, **options: Any) -> Any:
+    async def _ask(self, question: Callable[[GatewayClient], Awaitable[T]], *, start: bool = True) -> T:
         """Once more, with a newly found gateway, when the known one is gone: restarted, it has another token."""
         gateway = await self.gateway(start=start)
         try:
-            answer = await getattr(gateway, verb)(*arguments, **options)
+            answer = await question(gateway)
         except (GatewayUnreachable, Unauthorized):
-            gateway = await self._find_again(gateway, start=start)
-            answer = await getattr(gateway, verb)(*arguments, **options)
+            answer = await question(await self._find_again(gateway, start=start))
         self._reached = True
         return answer
 
@@ -84,30 +89,25 @@ class UserGateway:
     async def session(self, session_id: str, *, start: bool = True) -> Session:
         """With `start` false, an embedded gateway is not started for the question."""
         path = f"/farcell/v1/sessions/{quote(session_id)}"
-        return from_json(Session, await self._ask("get_json", path, start=start))
+        return from_json(Session, await self._ask(lambda gateway: gateway.get_json(path), start=start))
 
-    async def connect(self, session_id: str) -> WebSocketClientConnection:
-        """A WebSocket to a session's kernel."""
-        path = f"/api/kernels/{quote(session_id)}/channels"
-        connection: WebSocketClientConnection = await self._ask("websocket", path, SUBPROTOCOL)
-        return connection
+    async def connect(self, session_id: str, *, take: bool) -> WebSocketClientConnection:
+        """A WebSocket to a session's kernel; raises `TakenOver` where another has it, unless it is to `take` it."""
+        who = {"client": self.me.client, "name": self.me.name} | ({"take": "1"} if take else {})
+        path = f"/api/kernels/{quote(session_id)}/channels?{urlencode(who)}"
+        return await self._ask(lambda gateway: gateway.websocket(path, SUBPROTOCOL))
 
     async def journal(self, session_id: str, lease_id: LeaseId, after: int) -> list[Record]:
-        """What is in a lease's journal behind that position; where the connection breaks, it goes on from there."""
-        records: list[Record] = []
-        path = f"/farcell/v1/sessions/{quote(session_id)}/journal?lease={lease_id}&after="
-        while True:
-            parser, gateway = RecordParser(), await self.gateway()
-            try:
-                await gateway.stream(f"{path}{after}", parser.feed)
-            except (GatewayUnreachable, Unauthorized):
-                await self._find_again(gateway)
-                if not parser.records:
-                    raise
-                after = parser.records[-1].position
-            else:
-                return records + parser.records
-            records += parser.records
+        """The next records in a lease's journal behind that position, about `JOURNAL_BYTES`; none at its end."""
+        path = f"/farcell/v1/sessions/{quote(session_id)}/journal?lease={lease_id}&after={after}&limit={JOURNAL_BYTES}"
+        parser, gateway = RecordParser(), await self.gateway()
+        try:
+            await gateway.stream(path, parser.feed)
+        except (GatewayUnreachable, Unauthorized):
+            gateway = await self._find_again(gateway)
+            if not parser.records:
+                await gateway.stream(path, (parser := RecordParser()).feed)
+        return parser.records
 
     async def bill(self) -> Bill:
         return from_json(Bill, await self.get("/farcell/v1/bill"))
@@ -147,8 +147,10 @@ class UserGateway:
 
     async def ensure(self, spec: SessionSpec) -> Session:
         """The session, started where it was not."""
-        asked = self._ask("post_json", "/farcell/v1/sessions", to_json(spec), repeatable=True)
-        return from_json(Session, await asked)
+        path, body = "/farcell/v1/sessions", to_json(spec)
+        return from_json(
+            Session, await self._ask(lambda gateway: gateway.post_json(path, body, repeatable=True))
+        )
 
     async def events(self, received: Callable[[bytes], None], quiet_s: float) -> None:
         """Follows the gateway's events until they break off, or nothing comes for so long.

@@ -15,7 +15,7 @@ from sqlalchemy.exc import DatabaseError
 
 T = TypeVar("T")
 
-HEAD = "0003"
+HEAD = "0004"
 """The newest migration; a database that has it is not touched at start (alembic is then not even imported)."""
 
 

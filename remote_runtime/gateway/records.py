@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Select, func, insert, select, update
 from ..api import (
     CellRecord,
     EndReason,
+    Holder,
     Lease,
     LeaseId,
     LeaseState,
@@ -105,12 +106,14 @@ def set_queued(
     since: datetime,
     withdraw_at: datetime | None = None,
 ) -> None:
-    """The session waits, with that request, until another state is set."""
+    """The session waits, with that request and held by nobody, until another state is set."""
     values = {
         "state": SessionState.QUEUED.value,
         "request": str(request),
         "queued_at": since.isoformat(),
         "withdraw_at": withdraw_at.isoformat() if withdraw_at else None,
+        "holder_client": None,
+        "holder_name": None,
     }
     connection.execute(update(sessions).where(sessions.c.id == session_id).values(values))
 
@@ -128,6 +131,11 @@ def read_queue(connection: Connection) -> list[Queued]:
         )
         for row in rows
     ]
+
+
+def set_holder(connection: Connection, session_id: SessionId, holder: Holder) -> None:
+    values = {"holder_client": holder.client, "holder_name": holder.name}
+    connection.execute(update(sessions).where(sessions.c.id == session_id).values(values))
 
 
 def set_state(connection: Connection, session_id: SessionId, state: SessionState) -> None:
@@ -188,6 +196,7 @@ def _session(connection: Connection, row: Mapping[Any, Any]) -> Session:
         lease=None if lease is None else _lease(lease),
         cost_nanos=int(row["cost_nanos"]),
         shown=Shown(LeaseId(row["shown_lease"]), row["shown_position"]) if row["shown_lease"] else None,
+        holder=Holder(row["holder_client"], row["holder_name"]) if row["holder_client"] else None,
     )
 
 

@@ -8,10 +8,10 @@ from collections import deque
 from itertools import count
 from typing import Protocol
 
-from ..api import SessionId
+from ..api import Holder, SessionId
 from ..errors import TooLarge
 from ..wire import Kind, Message, Priority, control, numbered
-from ..wire.numbered import BROADCAST, OWN_CLIENTS
+from ..wire.numbered import BROADCAST, OWN_CLIENTS, TAKEN_OVER
 from .agent_link import AgentLink
 
 _log = logging.getLogger(__name__)
@@ -32,6 +32,9 @@ class Client(Protocol):
 
     @property
     def own(self) -> bool: ...
+
+    @property
+    def holder(self) -> Holder | None: ...
 
     def deliver(self, data: bytes) -> None: ...
 
@@ -77,6 +80,12 @@ class Relay:
         self._own.discard(client)
         if self._clients.pop(number, None) is not None:
             self._send(_control(control.Detach(number)))
+
+    def hand_over(self, to: Holder) -> None:
+        """Our own clients that are another are told."""
+        for client in [one for one in self._own if one.holder is not None and one.holder.client != to.client]:
+            self._own.discard(client)
+            client.end(TAKEN_OVER, to.name)
 
     async def room(self, channel: str) -> None:
         """Waits while the agent is behind; to be awaited before each `from_client`."""
@@ -130,6 +139,11 @@ class Relay:
         self._own.clear()
         for client in clients:
             client.end(code, reason)
+
+    def forget_waiting(self) -> None:
+        """What our own clients have sent and no agent has got yet will not be sent."""
+        self._waiting = deque(message for message in self._waiting if message.client != OWN_CLIENTS)
+        self._waiting_bytes = sum(len(message.body) + MESSAGE_BYTES for message in self._waiting)
 
     def _count(self) -> None:
         self.relayed += 1

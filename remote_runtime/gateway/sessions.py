@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from ..api import (
     EndReason,
+    Holder,
     Session,
     SessionId,
     SessionKey,
@@ -19,7 +20,7 @@ from ..api import (
     SessionState,
     to_json,
 )
-from ..errors import BadRequest, Conflict, SessionHoldsOther, SessionNotFound
+from ..errors import BadRequest, Conflict, SessionHoldsOther, SessionNotFound, TakenOver
 from ..scheduler import Grant
 from ..wire import control
 from . import records
@@ -101,7 +102,9 @@ class SessionDesk:
 
     async def _queue(self, user: User, session: Session, queue_s: float) -> Session:
         live = LiveSession(
-            session=replace(session, state=SessionState.QUEUED), owner=user.id, relay=Relay(session.id)
+            session=replace(session, state=SessionState.QUEUED, holder=None),
+            owner=user.id,
+            relay=Relay(session.id),
         )
         live.wanted.set()
         live.withdraw_at = time.monotonic() + queue_s
@@ -178,6 +181,28 @@ class SessionDesk:
     def shown(self, user: User, session_id: str, position: int) -> None:
         """The session's notebook has shown its output up to that position of the journal."""
         self._keeper.shown(self.live(user, session_id), position)
+
+    async def hold(self, live: LiveSession, who: Holder, *, take: bool) -> None:
+        """Before one of our own clients is attached; who had the session before is told.
+
+        Raises `TakenOver` where another has it, unless it is to be taken.
+        """
+        held = live.session.holder
+        if held is not None and held.client != who.client and not take:
+            raise TakenOver(
+                f"session {live.session.name} was taken over by {held.name}: "
+                f"'%gpu attach {live.session.name}' takes it back",
+                by=held.name,
+            )
+        if held == who:
+            return
+        live.session = replace(live.session, holder=who)
+        await self._database.write(lambda connection: records.set_holder(connection, live.session.id, who))
+        if held is not None and live.session.holder == who:
+            _log.info("session %s: %s took over from %s", live.session.id, who.name, held.name)
+            live.relay.forget_waiting()
+            live.relay.hand_over(who)
+        self.changed(live)
 
     def interrupt(self, user: User, session_id: str) -> None:
         self._command(self.live(user, session_id), control.Interrupt())

@@ -38,6 +38,7 @@ class StockClient:
     """
 
     own = False
+    holder = None
 
     def __init__(self, session_id: str, forget: Callable[[StockClient], None]) -> None:
         self.session_id = session_id

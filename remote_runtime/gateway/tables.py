@@ -74,6 +74,8 @@ sessions = Table(
     Column("shown_lease", String),
     Column("shown_position", BigInteger),
     Column("created_at", String, nullable=False),
+    Column("holder_client", String),
+    Column("holder_name", String),
     UniqueConstraint("owner_id", "machine", "path", "name", name="uq_sessions_key"),
 )
 

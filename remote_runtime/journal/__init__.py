@@ -5,26 +5,26 @@ also when no container runs. One folder for each lease, of segments; `format` sa
 """
 
 from .compaction import LIMIT_BYTES, Compactor
-from .execute_table import ExecuteTable, Execution
 from .format import Kind, Record
 from .left_out import note_message
 from .policy import Policy
 from .reader import JournalReader
-from .replay import Replayed, replay
+from .replay import Replay, Replayed, replay
+from .unfinished import UnfinishedCells
 from .writer import SEGMENT_BYTES, JournalWriter
 
 __all__ = [
     "LIMIT_BYTES",
     "SEGMENT_BYTES",
     "Compactor",
-    "ExecuteTable",
-    "Execution",
     "JournalReader",
     "JournalWriter",
     "Kind",
     "Policy",
     "Record",
+    "Replay",
     "Replayed",
+    "UnfinishedCells",
     "note_message",
     "replay",
 ]

@@ -22,26 +22,43 @@ class Replayed(NamedTuple):
     message: Bytes
 
 
-def replay(records: Iterable[Record], after: int = 0, clients: Collection[int] = ()) -> Iterator[Replayed]:
-    """What was for everyone and for these client numbers, in order; notes as messages that say what is missing.
+class Replay:
+    """Fed with records in their order, gives what was for everyone and for these client numbers, in the same order.
 
-    A question for input comes last, and only if its cell has neither asked another nor ended since. Output after it
-    tells nothing: questions come over a socket of their own, and may be here before what was printed before them.
-    Several messages may have one position.
+    Notes of compaction come as messages that say what is missing. A question for input comes when it is asked for,
+    after everything else, and only if its cell has neither asked another nor ended since. Output after it tells
+    nothing: questions come over a socket of their own, and may be here before what was printed before them. Several
+    messages may have one position.
     """
-    wanted = {EVERYONE, *clients}
-    questions: dict[str | None, Replayed] = {}
-    for record in records:
-        if record.position <= after or record.client not in wanted:
-            continue
+
+    def __init__(self, clients: Collection[int] = ()) -> None:
+        self._wanted = {EVERYONE, *clients}
+        self._questions: dict[str | None, Replayed] = {}
+
+    def feed(self, record: Record) -> Iterator[Replayed]:
+        if record.client not in self._wanted:
+            return
         for found in _messages(record):
-            if questions:
-                questions.pop(ended_by(found.message), None)
+            if self._questions:
+                self._questions.pop(ended_by(found.message), None)
             if _is_question(found.message):
-                questions[cell_of(found.message)] = found
+                self._questions[cell_of(found.message)] = found
             else:
                 yield found
-    yield from questions.values()
+
+    def questions(self) -> list[Replayed]:
+        """Those that wait for an answer; each is given once."""
+        waiting, self._questions = list(self._questions.values()), {}
+        return waiting
+
+
+def replay(records: Iterable[Record], after: int = 0, clients: Collection[int] = ()) -> Iterator[Replayed]:
+    """Everything behind that position that a `Replay` gives."""
+    told = Replay(clients)
+    for record in records:
+        if record.position > after:
+            yield from told.feed(record)
+    yield from told.questions()
 
 
 def _messages(record: Record) -> Iterator[Replayed]:

@@ -51,6 +51,11 @@ class KernelMessage:
     content: bytes = b"{}"
     buffers: tuple[Bytes, ...] = ()
 
+    @property
+    def size_bytes(self) -> int:
+        """Of what can be large in it."""
+        return len(self.content) + sum(map(len, self.buffers))
+
 
 def encode(
     channel: str,

@@ -7,7 +7,13 @@
            16  message        in the v1 WebSocket layout
 
 All integers are little-endian. A client that has seen less than `previous` has missed something, and reads it in the
-journal; an empty message at position 0 says just that.
+journal; an empty message at position 0 says just that. So comes a message of more than `BY_JOURNAL_BYTES` too: in its
+place its own position as `previous`, so that nothing has to wait behind it.
+
+One client holds a session. It says who it is when it connects: ``?client=NONCE&name=WHO``, the nonce made once by its
+process. With ``&take=1`` it takes the session over: whoever held it before is closed on with `TAKEN_OVER` and the new
+one's name as the reason. Without, as after a broken link, it is refused (409, ``taken-over``) if another has taken the
+session over meanwhile. Who says no nonce shares the session with whoever holds it; so do Jupyter's own clients.
 """
 
 from __future__ import annotations
@@ -23,6 +29,8 @@ NUDGE: Final = 0
 """The position of what is in no journal."""
 BROADCAST: Final = 0
 """The client number of what every client gets."""
+BY_JOURNAL_BYTES: Final = 4 << 20
+TAKEN_OVER: Final = 4409
 _HEAD = struct.Struct("<QQ")
 
 

@@ -1,15 +1,19 @@
-"""A client in a process of its own, to be killed or stopped: runs a cell, and writes to a file what it hears."""
+"""A client in a process of its own, to be killed or stopped: runs a cell, and writes to a file what it hears.
+
+At the end also by how many bytes its memory had grown at the most.
+"""
 
 from __future__ import annotations
 
 import json
+import resource
 import sys
 from pathlib import Path
 from typing import Any, TextIO
 
 from farcell.remote_runtime.api import Request, SessionKey, SessionSpec
 from farcell.remote_runtime.client.blocking import Client
-from farcell.remote_runtime.client.cell import CellSource, Ended, LinkDown, new_header
+from farcell.remote_runtime.client.cell import AwayOutput, CellSource, Ended, LinkDown, new_header
 from farcell.remote_runtime.client.output import Output
 
 MAX_TEXT = 10_000
@@ -24,18 +28,27 @@ def write(file: TextIO, kind: str, content: dict[str, Any]) -> None:
     file.flush()
 
 
+def peak_bytes() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
 def main() -> None:
     given = json.loads(sys.argv[1])
     header = new_header() | {"msg_id": given["execute_id"]}
     spec = SessionSpec(SessionKey("machine", "link.ipynb", given["name"]), Request.parse("H100"))
-    run = Client().run_cell(CellSource(given["code"], header), spec)
+    client = Client()
+    client.sessions()
+    before = peak_bytes()
+    run = client.run_cell(CellSource(given["code"], header), spec)
     with Path(given["file"]).open("w") as file:
         while not isinstance(event := run.next(), Ended):
+            event = event.output if isinstance(event, AwayOutput) else event
             if isinstance(event, Output):
                 write(file, event.msg_type, event.content)
             elif isinstance(event, LinkDown):
                 write(file, "down", {})
-        write(file, "ended", {"error": event.error.message if event.error else ""})
+        grown = peak_bytes() - before
+        write(file, "ended", {"error": event.error.message if event.error else "", "grown_bytes": grown})
 
 
 main()

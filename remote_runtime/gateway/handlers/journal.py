@@ -24,17 +24,18 @@ MEDIA = "application/vnd.farcell.journal"
 
 
 class Span(TypedDict, total=False):
-    """A query: which lease's journal, and behind which position."""
+    """A query: which lease's journal, behind which position, and of about how many bytes."""
 
     lease: str
     after: Annotated[int, Meta(ge=0, le=MAX_POSITION)]
+    limit: Annotated[int, Meta(ge=0, le=MAX_POSITION)]
 
 
 class SessionJournal(JsonHandler):
-    """``GET /farcell/v1/sessions/{id}/journal?lease=ID&after=POSITION``: the records behind that position.
+    """``GET /farcell/v1/sessions/{id}/journal?lease=ID&after=POSITION&limit=BYTES``: the records behind that position.
 
     They come as they lie on disk (`journal.format`). Without `lease` it is the newest one's. The body ends with the
-    last record that is there now.
+    last record that is there now, or with the one by which it has `limit` bytes: who wants more asks again, behind it.
     """
 
     @Operation(
@@ -42,21 +43,24 @@ class SessionJournal(JsonHandler):
     )
     async def get(self, session_id: str) -> None:
         lease_id = await self._lease(session_id)
-        after = self.get_query_argument("after", "0")
-        if not re.fullmatch("[0-9]{1,19}", after) or int(after) > MAX_POSITION:
-            raise BadRequest(
-                f"a journal's positions are whole numbers up to {MAX_POSITION}, not {after[:80]!r}"
-            )
+        after, limit = self._number("after", 0), self._number("limit", MAX_POSITION)
         self.set_header("Content-Type", MEDIA)
         self.set_header("Farcell-Lease", lease_id)
         reader = JournalReader(self.gateway.keeper.folders.journal(lease_id))
-        records_left = reader.read(int(after))
+        records_left = reader.read(after)
         try:
-            while piece := await asyncio.to_thread(_piece, records_left):
+            while limit > 0 and (piece := await asyncio.to_thread(_piece, records_left, limit)):
+                limit -= len(piece)
                 self.write(piece)
                 await self.flush()
         except StreamClosedError:
             return
+
+    def _number(self, name: str, default: int) -> int:
+        text = self.get_query_argument(name, str(default))
+        if not re.fullmatch("[0-9]{1,19}", text) or int(text) > MAX_POSITION:
+            raise BadRequest(f"{name!r} is a whole number up to {MAX_POSITION}, not {text[:80]!r}")
+        return int(text)
 
     async def _lease(self, session_id: str) -> LeaseId:
         """The lease that is asked for, if it is one of this session's; else `NotFound`."""
@@ -70,12 +74,12 @@ class SessionJournal(JsonHandler):
         return asked
 
 
-def _piece(records_left: Iterator[Record]) -> bytes:
-    """The next records, of about `PIECE_BYTES`, or one that is larger."""
+def _piece(records_left: Iterator[Record], limit: int) -> bytes:
+    """The next records, of about `PIECE_BYTES` or the limit, or one that is larger."""
     packed, size = [], 0
     for record in records_left:
         packed.append(pack(record))
         size += len(packed[-1])
-        if size >= PIECE_BYTES:
+        if size >= min(PIECE_BYTES, limit):
             break
     return b"".join(packed)

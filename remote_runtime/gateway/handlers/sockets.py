@@ -104,5 +104,9 @@ class SocketHandler(Guard, WebSocketHandler):
         return connection.unwritten_bytes if isinstance(connection, BufferedWebSocket) else 0
 
     def refuse(self, code: int, error: FarcellError) -> None:
-        """Closes with the error's sentence, as far as a close frame has room for it."""
-        self.close(code, error.message.encode()[:MAX_REASON_BYTES].decode(errors="ignore"))
+        """Closes with the error's sentence."""
+        self.close_saying(code, error.message)
+
+    def close_saying(self, code: int, reason: str) -> None:
+        """Closes with as much of the reason as a close frame has room for."""
+        self.close(code, reason.encode()[:MAX_REASON_BYTES].decode(errors="ignore"))

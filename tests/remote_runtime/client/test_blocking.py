@@ -23,7 +23,7 @@ SPEC = SessionSpec(TOLD.key, TOLD.request)
 class PlayedCore:
     """Plays `Core`: one cell at a time, which ends when it is interrupted or answered."""
 
-    def __init__(self, *_: object) -> None:
+    def __init__(self, *_: object, **_options: object) -> None:
         self.gateway = self
         self.waits = asyncio.Event()
         self.cancelled = threading.Event()
@@ -47,7 +47,7 @@ class PlayedCore:
             self.cancelled.set()
             raise
 
-    async def run_cell(self, cell: CellRun, _spec: SessionSpec) -> None:
+    async def run_cell(self, cell: CellRun, _spec: SessionSpec, *, take: bool) -> None:
         ended = self.ended[cell.source.execute_id] = asyncio.Event()
         cell.put(InputRequest("? ", password=False, header={"msg_id": "q"}))
         await ended.wait()

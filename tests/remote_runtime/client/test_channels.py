@@ -24,21 +24,32 @@ from tellings import ended_lease, lease, session
 from tornado.websocket import WebSocketClosedError
 
 from farcell.remote_runtime.api import EndReason, Request, Session, SessionSettings, SessionSpec, SessionState
+from farcell.remote_runtime.client import cell as cell_module
 from farcell.remote_runtime.client.cell import Began, InputRequest, LinkDown, LinkUp
 from farcell.remote_runtime.client.channels import Channels
 from farcell.remote_runtime.client.inbox import Finished
 from farcell.remote_runtime.client.output import Output
-from farcell.remote_runtime.errors import BadRequest, GatewayUnreachable, OutcomeUnknown, SessionNotFound
+from farcell.remote_runtime.errors import (
+    BadRequest,
+    GatewayUnreachable,
+    OutcomeUnknown,
+    SessionNotFound,
+    TakenOver,
+)
 from farcell.remote_runtime.journal import Record
 from farcell.remote_runtime.wire import messages, numbered
 from farcell.remote_runtime.wire.messages import KernelMessage
-from farcell.remote_runtime.wire.numbered import NUDGE
+from farcell.remote_runtime.wire.numbered import NUDGE, TAKEN_OVER
+
+PIECE = 2
+"""So many records of a journal come at a time."""
 
 
 class PlayedConnection:
     """One WebSocket to the gateway; `feed` and `drop` play the gateway's side."""
 
-    def __init__(self) -> None:
+    def __init__(self, way: PlayedWay) -> None:
+        self._way = way
         self.sent: list[KernelMessage] = []
         self.closed = False
         self.close_code: int | None = None
@@ -56,13 +67,18 @@ class PlayedConnection:
         written.set_result(None)
         return written
 
+    @property
+    def is_read(self) -> bool:
+        return self._incoming.empty()
+
     def close(self) -> None:
         self.closed = True
         self._incoming.put_nowait(None)
 
     def feed(self, message: KernelMessage, position: int, previous: int | None = None) -> None:
-        """By default it follows right on what was before it."""
+        """By default it follows right on what was before it; as an agent does, it is in the journal first."""
         before = position - 1 if previous is None else previous
+        self._way.write(record(position, message))
         self._incoming.put_nowait(numbered.pack(before, position, messages.pack(message)))
 
     def nudge(self, previous: int) -> None:
@@ -82,15 +98,18 @@ class PlayedWay:
         self.told = told
         self.there = True
         self.gone = False
+        self.taken_by = ""
         self.records: list[Record] = []
-        self.journal_failures = 0
+        self.journal_failures = self.pieces_until_failure = 0
         self.journal_reads: list[int] = []
         self.may_start: bool | None = None
         self.connections: list[PlayedConnection] = []
 
-    async def connect(self, session_id: str) -> Any:
+    async def connect(self, session_id: str, *, take: bool) -> Any:
         self._check()
-        self.connections.append(PlayedConnection())
+        if self.taken_by and not take:
+            raise TakenOver("taken", by=self.taken_by)
+        self.connections.append(PlayedConnection(self))
         return self.connections[-1]
 
     async def session(self, session_id: str, *, start: bool = True) -> Session:
@@ -100,11 +119,16 @@ class PlayedWay:
 
     async def journal(self, session_id: str, lease_id: str, after: int) -> list[Record]:
         self._check()
-        if self.journal_failures:
-            self.journal_failures -= 1
+        self.pieces_until_failure -= 1
+        if self.journal_failures or self.pieces_until_failure == 0:
+            self.journal_failures = max(0, self.journal_failures - 1)
             raise GatewayUnreachable("not now")
         self.journal_reads.append(after)
-        return [record for record in self.records if record.position > after]
+        return [record for record in self.records if record.position > after][:PIECE]
+
+    def write(self, new: Record) -> None:
+        if new.position and all(known.position != new.position for known in self.records):
+            self.records = sorted([*self.records, new])
 
     def _check(self) -> None:
         if self.gone:
@@ -151,7 +175,11 @@ class World:
         """The connection breaks, and the next is there."""
         before = len(self.way.connections)
         self.connection.close()
-        await until(lambda: len(self.way.connections) > before and self.channels._connection is not None)
+        await until(lambda: len(self.way.connections) > before and self.is_back)
+
+    @property
+    def is_back(self) -> bool:
+        return self.channels._connection is not None and self.channels._catching_up is None
 
 
 @asynccontextmanager
@@ -162,7 +190,7 @@ async def opened(told: Session | None = None, before: Channels | None = None) ->
         way.told, way, lambda message, *_: strays.append(messages.decode(message.content).get("text", ""))
     )
     if before is not None:
-        channels.take_over(before)
+        channels.go_on_from(before)
     world = World(way, channels)
     world.strays = strays
     reading = asyncio.create_task(channels.read())
@@ -265,7 +293,7 @@ async def test_what_cannot_be_read_breaks_the_link_and_the_cell_goes_on(world):
     async with world.running() as (cell, end):
         world.connection.feed_garbage()
         await until(lambda: len(world.way.connections) == 2)
-        await until(lambda: world.channels._connection is not None)
+        await until(lambda: world.is_back)
         await world.finish("a", end, 1)
         assert [type(event) for event in cell.events()] == [LinkDown, LinkUp]
 
@@ -276,7 +304,7 @@ async def test_a_journal_that_cannot_be_read_now_is_read_over_the_next_link(worl
     async with world.running() as (cell, end):
         world.connection.feed(stream("a", "one"), 1)
         world.connection.nudge(previous=2)
-        await until(lambda: len(world.way.connections) == 2 and world.channels._connection is not None)
+        await until(lambda: len(world.way.connections) == 2 and world.is_back)
         await world.finish("a", end, 3)
         assert texts(cell) == ["one", "two"]
 
@@ -385,7 +413,7 @@ async def test_a_gateway_that_is_away_for_long_is_asked_again_until_it_is_there(
         world.connection.close()
         await until(lambda: world.channels._connection is None)
         world.way.there = True
-        await until(lambda: world.channels._connection is not None)
+        await until(lambda: world.is_back)
         assert await world.finish("a", end, 1) is not None
 
 
@@ -423,6 +451,116 @@ async def test_a_cell_that_comes_when_all_is_over_ends_at_once(world):
     world.connection.close()
     await until(world.channels.closed.is_set)
     assert await world.channels.run(PlayedCell("a"), None) is None
+
+
+# --- more than the notebook takes ---
+
+
+async def test_what_a_notebook_has_not_taken_stays_in_the_journal_and_comes_in_order(world, monkeypatch):
+    """Until it has, what comes live is dropped; the connection is read all the while."""
+    monkeypatch.setattr(cell_module, "QUEUED_BYTES", 1000)
+    expected = [f"{number:>100}" for number in range(200)]
+    async with world.running() as (cell, end):
+        for number, text in enumerate(expected, 1):
+            world.connection.feed(stream("a", text), number)
+        await until(lambda: world.channels._catching_up is not None and world.connection.is_read)
+        told = [event.content["text"] for event in cell.events() if isinstance(event, Output)]
+        assert 0 < len(told) < 20
+        world.connection.feed(reply("a"), 201)
+        world.connection.feed(status("a", "idle"), 202)
+        while len(told) < len(expected):
+            await until(lambda: cell._put_bytes > cell._taken_bytes)
+            told += texts(cell)
+        await world.result(end)
+        assert told == expected
+
+
+async def test_a_notebook_that_has_left_holds_nothing_up(world, monkeypatch):
+    monkeypatch.setattr(cell_module, "QUEUED_BYTES", 1000)
+    async with world.running() as (cell, end):
+        for number in range(1, 101):
+            world.connection.feed(stream("a", "x" * 100), number)
+        await until(lambda: world.channels._catching_up is not None)
+        cell.leave()
+        assert await world.finish("a", end, 101) is not None
+
+
+async def test_what_is_in_no_journal_comes_after_what_is_read_there(world):
+    world.way.records = [record(n, stream("a", str(n))) for n in range(1, 6)]
+    async with world.running() as (cell, end):
+        world.connection.nudge(previous=5)
+        world.connection.feed(stream("a", "unwritten"), 0, previous=5)
+        await until(lambda: world.channels.position == 5 and world.is_back)
+        await world.finish("a", end, 6)
+        assert texts(cell) == ["1", "2", "3", "4", "5", "unwritten"]
+
+
+async def test_a_journal_that_breaks_off_goes_on_where_it_was(world):
+    """The question that was read before is asked, once, after everything else."""
+    world.way.records = [record(1, question("a"), 1)] + [record(n, stream("a", str(n))) for n in range(2, 8)]
+    async with world.running() as (cell, end):
+        world.way.pieces_until_failure = 2
+        world.connection.nudge(previous=7)
+        await until(lambda: len(world.way.connections) == 2 and world.is_back)
+        events = [event for event in cell.events() if isinstance(event, Output | InputRequest)]
+        assert [event.content["text"] for event in events[:-1]] == [str(n) for n in range(2, 8)]
+        assert isinstance(events[-1], InputRequest)
+        await world.finish("a", end, 8)
+
+
+# --- a kernel that is replaced ---
+
+
+async def test_a_cell_that_crosses_the_kernels_end_on_its_way_is_not_ended(world):
+    """The agent took it afterwards, for the next kernel: only the journal tells."""
+    async with world.running() as (_, end):
+        world.way.records = [record(1, restarting("exit code 3")), accepted(2, "a")]
+        world.connection.feed(restarting("exit code 3"), 1)
+        world.connection.feed(status("a", "busy"), 3)
+        assert await world.finish("a", end, 4) is not None
+
+
+async def test_a_cell_that_the_kernel_had_and_did_not_begin_is_ended(world):
+    async with world.running() as (_, end):
+        world.way.records = [accepted(1, "a"), record(2, restarting("exit code 3"))]
+        world.connection.feed(restarting("exit code 3"), 2, previous=0)
+        with pytest.raises(OutcomeUnknown, match=r"died \(exit code 3\) before this cell was seen to begin"):
+            await world.result(end)
+
+
+# --- another client takes the session over ---
+
+
+async def test_a_cell_of_a_session_that_is_taken_over_ends_at_once_and_takes_nothing_back(world):
+    async with world.running() as (_, end):
+        world.connection.feed(status("a", "busy"), 1)
+        await until(lambda: world.channels.position == 1)
+        world.connection.close_code, world.connection.close_reason = TAKEN_OVER, "other.ipynb"
+        world.connection.close()
+        with pytest.raises(TakenOver, match=r"taken over by other\.ipynb: this cell goes on there"):
+            await world.result(end)
+    await until(world.channels.closed.is_set)
+    assert len(world.way.connections) == 1
+
+
+async def test_a_cell_of_a_session_that_was_taken_over_meanwhile_ends(world):
+    async with world.running() as (_, end):
+        world.way.taken_by = "other.ipynb"
+        world.connection.close()
+        with pytest.raises(TakenOver, match=r"other\.ipynb: this cell had not been seen to begin"):
+            await world.result(end)
+    await until(world.channels.closed.is_set)
+
+
+async def test_what_was_shown_ends_before_a_cell_that_still_runs(world):
+    world.connection.feed(stream("old", "x"), 1)
+    await until(lambda: world.channels.position == 1)
+    async with world.running() as (_, end):
+        world.connection.feed(stream("a", "one"), 2)
+        await until(lambda: world.channels.position == 2)
+        assert world.channels.shown == 1
+        await world.finish("a", end, 3)
+    assert world.channels.shown == 4
 
 
 # --- questions ---

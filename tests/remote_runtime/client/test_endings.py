@@ -12,6 +12,7 @@ from farcell.remote_runtime.client.endings import (
     lease_ended,
     link_lost,
     started_anew,
+    taken_over,
 )
 from farcell.remote_runtime.errors import OutcomeUnknown, StartFailed
 
@@ -29,9 +30,33 @@ def ended(reason: EndReason | None, detail: str = "", **facts: object) -> object
     [("restarted", "was restarted"), ("SIGKILL (out of memory?)", "died (SIGKILL (out of memory?))")],
 )
 def test_a_kernel_that_was_replaced_says_why(detail, why):
-    error = kernel_died(session(), detail)
+    error = kernel_died(session(), detail, begun=True)
     assert isinstance(error, OutcomeUnknown)
     assert error.message == f"the kernel of session h100 {why} while this cell ran: {ONCE}. {FRESH_KERNEL}"
+
+
+def test_a_kernel_that_died_at_once_may_have_begun_the_cell():
+    assert kernel_died(session(), "exit code 3", begun=False).message == (
+        "the kernel of session h100 died (exit code 3) before this cell was seen to begin: "
+        f"{ONCE}. {FRESH_KERNEL}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("begun", "what"),
+    [
+        (None, "this cell was not sent"),
+        (True, "this cell goes on there, with its output"),
+        (False, "this cell had not been seen to begin, and it is not run again by itself"),
+    ],
+)
+def test_who_took_a_session_over_is_named_and_how_to_take_it_back(begun, what):
+    error = taken_over(session(), "other.ipynb (process 7 on laptop)", begun=begun)
+    assert error.message == (
+        "session h100 was taken over by other.ipynb (process 7 on laptop): "
+        f"{what}; '%gpu attach h100' takes it back"
+    )
+    assert error.details == {"by": "other.ipynb (process 7 on laptop)"}
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from farcell.remote_runtime.api import Holder
 from farcell.remote_runtime.client import user_gateway
 from farcell.remote_runtime.client.gateway_client import Address
 from farcell.remote_runtime.client.user_gateway import UserGateway
@@ -45,7 +46,7 @@ def gateways(monkeypatch: pytest.MonkeyPatch) -> list[Restarting]:
 
 
 async def test_one_that_has_answered_is_asked_until_it_is_back(gateways):
-    gateway = UserGateway()
+    gateway = UserGateway(Holder("me", "a test"))
     assert await gateway.get("/first") == "/first"
     assert await gateway.patiently(gateway.get, "/second") == "/second"
     assert gateways[0].asked == 9
@@ -54,7 +55,7 @@ async def test_one_that_has_answered_is_asked_until_it_is_back(gateways):
 async def test_one_that_stays_away_is_given_up(gateways, monkeypatch):
     monkeypatch.setattr(user_gateway, "AWAY_S", 0.05)
     gateways[0].away = 10**9
-    gateway = UserGateway()
+    gateway = UserGateway(Holder("me", "a test"))
     await gateway.get("/first")
     with pytest.raises(GatewayUnreachable):
         await gateway.patiently(gateway.get, "/second")
@@ -62,7 +63,7 @@ async def test_one_that_stays_away_is_given_up(gateways, monkeypatch):
 
 async def test_one_that_never_answered_is_given_up_at_once(gateways):
     gateways[0].asked = 1
-    gateway = UserGateway()
+    gateway = UserGateway(Holder("me", "a test"))
     with pytest.raises(GatewayUnreachable):
         await gateway.patiently(gateway.get, "/first")
     assert gateways[0].asked == 3
@@ -70,7 +71,7 @@ async def test_one_that_never_answered_is_given_up_at_once(gateways):
 
 async def test_what_it_refuses_is_not_asked_again(gateways):
     gateways[0].away = 0
-    gateway = UserGateway()
+    gateway = UserGateway(Holder("me", "a test"))
     await gateway.get("/first")
     with pytest.raises(BadRequest):
         await gateway.patiently(gateway.get, "/bad")

@@ -20,7 +20,7 @@ from farcell.remote_runtime import config
 WITHIN_S = 60.0
 BEFORE_S = 15.0
 """VS Code starts the new kernel while it still looks for what descends from the old one, for up to 1 s; SIGTERM comes
-after that, and on a slow machine its handler runs late."""
+after that, and on a slow machine its handler runs late. A process's start time may itself be 1 s too early."""
 
 
 def leave(notebook: str) -> None:

@@ -207,7 +207,8 @@ class Core:
         attached = self._attached.get(key)
         if attached is None or attached.channels.closed.is_set() or not attached.channels.position:
             return None
-        return attached.channels.session
+        session = attached.channels.session
+        return None if session.state.is_over else session
 
     def ask(self, key: SessionKey, message: KernelMessage) -> None:
         """Sends a session's kernel a request that is no cell; what comes of it is stray. Silent where none is there."""

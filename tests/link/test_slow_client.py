@@ -23,7 +23,7 @@ CLIENT = Path(__file__).with_name("client_program.py")
 SHOWN, SIZE = 600, 500_000
 MAX_GROWTH_BYTES = 250 << 20
 """Of gateway and agent: the 64 MiB that may wait for a client, a few copies on the way, what an allocator keeps."""
-MAX_CLIENT_GROWTH_BYTES = 100 << 20
+MAX_CLIENT_GROWTH_BYTES = 64 << 20
 """Of a client, which takes 4 MiB of the journal at a time, and has 8 MiB that its notebook has not taken."""
 
 

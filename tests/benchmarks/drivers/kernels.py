@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,11 +21,18 @@ STOCK_RECONNECT_MS = 100
 
 
 @contextmanager
-def started_kernel(reconnect_ms: int = STOCK_RECONNECT_MS) -> Iterator[BlockingKernelClient]:
-    """The client of a kernel whose process has been started; its channels are open, the kernel answers when it does."""
+def started_kernel(
+    reconnect_ms: int = STOCK_RECONNECT_MS, arguments: tuple[str, ...] | None = None
+) -> Iterator[BlockingKernelClient]:
+    """The client of a kernel whose process has been started; its channels are open, the kernel answers when it does.
+
+    `arguments` are those of another kernel's program than ipykernel, for the same Python.
+    """
     context = zmq.Context()
     context.setsockopt(zmq.RECONNECT_IVL, reconnect_ms)
     manager = KernelManager(kernel_name="python3", context=context)
+    if arguments is not None:
+        manager.kernel_spec.argv = [sys.executable, *arguments]
     manager.start_kernel()
     client = manager.client()
     client.start_channels(hb=False)
@@ -32,7 +40,7 @@ def started_kernel(reconnect_ms: int = STOCK_RECONNECT_MS) -> Iterator[BlockingK
         yield client
     finally:
         client.stop_channels()
-        manager.shutdown_kernel(now=True)
+        manager.shutdown_kernel(now=arguments is None)  # a Farcell kernel ends its session
         context.destroy(linger=0)
 
 

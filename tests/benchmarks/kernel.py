@@ -1,0 +1,44 @@
+"""The Farcell kernel as its front end sees it, beside a bare local ipykernel: start, cells, much output, memory.
+
+``python tests/benchmarks/kernel.py [--quick] [--explain] [--write docs/benchmarks.md]``
+"""
+
+from __future__ import annotations
+
+import sys
+
+from harness import Benchmark, Contender, Task, main
+
+BARE = "bare local ipykernel"
+SIMULATED = {"FARCELL_SIMULATE": "H100:2"}
+
+KERNEL = Benchmark(
+    name="kernel",
+    title="The Farcell kernel, from front end to far kernel",
+    tasks=(
+        Task("ready", "ready", aim="≤ 1.15"),
+        Task("pass", "run pass", aim="≤ 1.5"),
+        Task("print", "run print('here')", aim="≤ 1.5"),
+        Task("100,000 lines", "lines 100000", aim="≤ 1.43"),
+        Task("memory before the first cell", "memory before", "KB", aim="≤ 20 MB more"),
+        Task("memory with its far kernel", "memory after", "KB", aim="≤ 20 MB more"),
+    ),
+    contenders=(
+        Contender(BARE, "whole_kernel", ("ipykernel",)),
+        Contender("Farcell kernel", "whole_kernel", ("farcell",), ours=True, environment=SIMULATED),
+    ),
+    baseline=BARE,
+    rounds=20,
+    quick_rounds=3,
+    warm_up=2,
+    notes=(
+        "The same front end for both, over TCP: a cell is over when its reply and its idle are there.",
+        "Ready: from the process's start until jupyter_client's wait_for_ready returns; no session is started by it.",
+        "All lines are counted, and their order looked at. A rate of at least 0.7 is a time of at most 1.43.",
+        "Memory: the resident size of the kernel's process on the user's machine, before and after its first cell.",
+        "Farcell's device is simulated; its container is a process.",
+    ),
+)
+
+if __name__ == "__main__":
+    sys.exit(main(KERNEL))

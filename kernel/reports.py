@@ -91,7 +91,7 @@ def bill_table(bill: Bill, path: str) -> Table:
 
 @dataclass(frozen=True, slots=True)
 class JobReport:
-    """A row of ``%gpu jobs``; `cell` is its ``In [n]``, `so_far` its time and cost."""
+    """A row of ``%gpu jobs``; `cell` is its ``In [n]``, `so_far` its time and cost, if these are known."""
 
     number: int
     state: str
@@ -107,7 +107,7 @@ def jobs_table(jobs: Iterable[JobReport]) -> Table:
 
 
 def _job_row(job: JobReport) -> tuple[str, ...]:
-    session = job.so_far.session
+    session, known = job.so_far.session, job.so_far.error is None
     simulated = bool(session and session.lease and session.lease.simulated)
     return (
         str(job.number),
@@ -115,8 +115,8 @@ def _job_row(job: JobReport) -> tuple[str, ...]:
         f"[{job.cell}]" if job.cell is not None else "",
         session.name if session else "",
         session.label if session else "",
-        format_duration(round(job.so_far.duration_s, 2)),
-        money(job.so_far.cost_nanos, simulated=simulated),
+        format_duration(round(job.so_far.duration_s, 2)) if known else "",
+        money(job.so_far.cost_nanos, simulated=simulated) if known else "",
         next(filter(None, map(str.strip, job.code.splitlines())), ""),
     )
 

@@ -1,7 +1,7 @@
 """Jobs in the kernel: cells on threads of their own, beside the main thread's; standard library only.
 
 SIGINT reaches the main thread alone. A ``farcell_cancel_request`` on the control channel, ``{"execute_id": ...}``,
-interrupts one job: a KeyboardInterrupt where its code runs, a cancellation where that awaits, SIGINT to the processes
+interrupts one job: a KeyboardInterrupt where its code runs, a cancellation where that awaits, SIGTERM to the processes
 that its thread has started. The reply, ``{"found": ...}``, says whether there was one to interrupt. Native code is
 left when it returns.
 
@@ -115,7 +115,7 @@ class _Job:
                 ctypes.pythonapi.PyThreadState_SetAsyncExc(thread_id, ctypes.py_object(KeyboardInterrupt))
             else:
                 await asyncio.sleep(LOOK_EVERY_S)
-        self._signal_children()
+        self._end_children()
 
     def _cancel_what_waits(self, waits: Future[None]) -> None:
         """The loop is free, so that the job awaits something."""
@@ -130,9 +130,10 @@ class _Job:
             frame = frame.f_back
         return frame is not None
 
-    def _signal_children(self) -> None:
-        """Linux lists them by the thread that has started them."""
+    def _end_children(self) -> None:
+        """Linux lists them by the thread that started them. SIGINT they ignore, as the kernel does between cells."""
         children = Path(f"/proc/self/task/{self.thread.native_id}/children")
         with suppress(OSError):
-            for child in children.read_text("ascii").split():
-                os.kill(int(child), signal.SIGINT)
+            for child in map(int, children.read_text("ascii").split()):
+                leads_group = os.getpgid(child) == child
+                (os.killpg if leads_group else os.kill)(child, signal.SIGTERM)

@@ -24,6 +24,7 @@ LINES = {
     "-n 'two words' H100": CellArguments("H100", name="two words"),
     "H100 --name=mine": CellArguments("H100", name="mine"),
     "--idle 10s --timeout 1h": CellArguments(idle_s=10.0, timeout_s=3600.0),
+    "H100 --bg --timeout 1h": CellArguments("H100", timeout_s=3600.0, in_background=True),
     "H100 -n a -q --idle 1m": CellArguments("H100", "a", 60.0, None, quiet=True),
 }
 
@@ -34,6 +35,7 @@ def test_a_cells_line_is_read(line: str):
 
 
 BAD_LINES = {
+    "--bg -q": "a job is known by the line under its cell: --bg and -q don't go together",
     "--nonsense": "unrecognized arguments: --nonsense; usage: %%gpu",
     "-n": "argument -n/--name: expected one argument; usage: %%gpu",
     "--idle": "argument --idle: expected one argument; usage: %%gpu",

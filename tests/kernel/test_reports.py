@@ -8,12 +8,22 @@ from pathlib import Path
 import pytest
 from tellings import bill_line, lease, offer, session
 
-from farcell.kernel.reports import bill_table, offers_table, sessions_table, signals_line
+from farcell.kernel.reports import (
+    JobReport,
+    bill_table,
+    jobs_table,
+    offers_table,
+    sessions_table,
+    signals_line,
+)
 from farcell.kernel.tables import Table
 from farcell.remote_runtime.api import Bill, IdleReport, QueuePlace, SessionState, Signal
+from farcell.remote_runtime.client.cell import Ended
+from farcell.remote_runtime.errors import OutcomeUnknown
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "kernel"
 
+SIMULATED = lease(offer="T4", simulated=True)
 QUIET = (
     Signal("cell", busy=False, value="0 running", quiet_s=62.0),
     Signal("cpu", busy=False, value="0", quiet_s=70.0),
@@ -46,11 +56,19 @@ OFFERS = [
     offer("T4", memory_bytes=16 << 30, count_free=0, price_nanos_per_s=164_000, simulated=True),
     offer("cpu", gpu=None, memory_bytes=2 << 30, count_total=8, count_free=8, price_nanos_per_s=17_540),
 ]
+JOBS = [
+    JobReport(1, "runs", 3, Ended(None, None, session(), 12.345), "\n  import torch\ntrain()"),
+    JobReport(
+        2, "failed", None, Ended({"status": "error"}, None, session("t4", lease=SIMULATED), 61.0), "1 / 0"
+    ),
+    JobReport(3, "has an unknown outcome", 5, Ended(None, OutcomeUnknown("lost"), None, 0.0), "pass"),
+]
 TABLES = {
     "offers": offers_table(OFFERS),
     "status": sessions_table(SESSIONS[:4], with_path=False),
     "sessions": sessions_table(SESSIONS, with_path=True),
     "bill": bill_table(BILL, "analysis.ipynb"),
+    "jobs": jobs_table(JOBS),
 }
 
 
@@ -67,9 +85,10 @@ def test_every_golden_file_has_its_table():
     ("table", "sentence"),
     [
         (offers_table([]), "this gateway offers nothing at the moment"),
+        (jobs_table([]), "no jobs yet: %%gpu --bg makes one of its cell"),
         (sessions_table([], with_path=False), "no sessions yet: write %%gpu with a GPU on top of a cell"),
     ],
-    ids=["offers", "sessions"],
+    ids=["offers", "jobs", "sessions"],
 )
 def test_an_empty_table_is_a_sentence(table: Table, sentence: str):
     assert repr(table) == sentence

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 from tellings import ended_lease, lease, session
 
-from farcell.kernel.sentences import cost_line, ended_line, idle_line, money, progress_line
+from farcell.kernel.sentences import cost_line, ended_line, idle_line, job_line, money, progress_line
 from farcell.remote_runtime.api import EndReason, IdleReport, QueuePlace, SessionState
 from farcell.remote_runtime.client.cell import Ended
 from farcell.remote_runtime.client.endings import format_duration
+from farcell.remote_runtime.errors import OutcomeUnknown
 
 
 def test_a_queued_session_tells_its_place_its_wait_and_why():
@@ -29,6 +30,23 @@ def test_a_starting_session_says_what_starts():
 def test_a_cell_tells_its_time_its_cost_and_its_device():
     ended = Ended({"status": "ok"}, None, session(), 1.32)
     assert cost_line(ended) == "1.32 s · $0.0014 · H100"
+
+
+def test_a_job_tells_where_it_runs_and_for_how_long():
+    assert job_line(1, "runs", Ended(None, None, session(), 12.9)) == "job 1 runs on H100 · 12 s"
+
+
+def test_a_jobs_end_tells_what_became_of_it_and_what_it_cost():
+    ended = Ended({"status": "ok"}, None, session(), 1.32)
+    assert job_line(1, "done", ended) == "job 1 · 1.32 s · $0.0014 · H100"
+    assert job_line(2, "failed: ValueError: no", ended) == (
+        "job 2 failed: ValueError: no · 1.32 s · $0.0014 · H100"
+    )
+
+
+def test_a_job_whose_end_nobody_has_seen_tells_no_cost():
+    lost = Ended(None, OutcomeUnknown("lost"), session(), 0.0)
+    assert job_line(1, "has an unknown outcome", lost) == "job 1 has an unknown outcome"
 
 
 def test_simulated_money_is_marked_as_such():

@@ -43,6 +43,7 @@ class JobState(Enum):
     FAILED = "failed"
     CANCELLED = "was cancelled"
     TIMED_OUT = "timed out"
+    ELSEWHERE = "goes on elsewhere"
     UNKNOWN = "has an unknown outcome"
 
 
@@ -85,7 +86,9 @@ class Job:
     def state(self) -> JobState:
         if self._end is None:
             return JobState.RUNS
-        if isinstance(self._end.error, OutcomeUnknown | TakenOver):
+        if isinstance(self._end.error, TakenOver):
+            return JobState.ELSEWHERE
+        if isinstance(self._end.error, OutcomeUnknown):
             return JobState.UNKNOWN
         if self._end.error is None and self._end.reply is not None and self._end.reply.get("status") == "ok":
             return JobState.DONE

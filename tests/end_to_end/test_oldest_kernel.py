@@ -57,6 +57,13 @@ def test_the_far_kernel_is_as_old(old: Notebook):
     assert old.run("%%gpu\nimport ipykernel; print(ipykernel.__version__[:4])").stdout == "6.29\n"
 
 
+def test_a_job_needs_a_newer_ipykernel(old: Notebook):
+    assert old.run("%%gpu --bg\npass").error == (
+        "BadRequest: the session's ipykernel is older than 7 and runs one cell at a time: leave out --bg"
+    )
+    assert old.run("%gpu jobs").result == "no jobs yet: %%gpu --bg makes one of its cell"
+
+
 def test_output_results_and_numbers(machine: FarMachine, old: Notebook):
     cell = old.run("%%gpu\nprint('out'); display('shown'); {'a': 1}")
     (result,) = cell.of_kind("execute_result")

@@ -13,11 +13,12 @@ from farcell.remote_runtime import config
 from farcell.remote_runtime.api import Session, SessionKey, SessionSpec
 from farcell.remote_runtime.client.core import Core
 from farcell.remote_runtime.errors import FarcellError
-from farcell.remote_runtime.wire.messages import KernelMessage
+from farcell.remote_runtime.wire.messages import KernelMessage, decode
 
 from .far_cell import FarCell
 from .front_end import FrontEnd
 from .messages import Request
+from .routing import COMM_TYPES
 
 _log = logging.getLogger(__name__)
 
@@ -44,6 +45,7 @@ class FarSide:
         self._cell_ended = cell_ended
         self._cells: dict[str, FarCell] = {}
         self._asked: dict[str, Request] = {}
+        self._subshells: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._began = False
 
@@ -104,7 +106,14 @@ class FarSide:
         assert self.spec is not None
         if request.msg_type.endswith("_request"):
             self._asked[request.msg_id] = request
-        self.core.ask(self.spec.key, request.message)
+        if request.msg_type in COMM_TYPES and self._is_gone(request.subshell_id):
+            self._spawn(self.core.shells.send(self.spec.key, request.message, request.subshell_id))
+        else:
+            self.core.ask(self.spec.key, request.message)
+
+    def _is_gone(self, subshell_id: str | None) -> bool:
+        """Whether it went with a kernel that was replaced; JupyterLab goes on with it, also for new widgets."""
+        return subshell_id is not None and subshell_id not in self._subshells
 
     def answer(self, message: KernelMessage) -> bool:
         """A user's answer to a question; False where no far cell has asked one."""
@@ -138,6 +147,8 @@ class FarSide:
         elif message.channel == "iopub":
             self._front_end.publish(message, msg_type)
         elif (request := self._asked.pop(asked, None)) is not None:
+            if request.msg_type == "create_subshell_request":
+                self._subshells.add(str(decode(message.content).get("subshell_id")))
             self._front_end.reply(request.idents, message)
 
     def _changed(self, session: Session) -> None:
@@ -145,10 +156,11 @@ class FarSide:
             self._abort_all()
 
     def _abort_all(self) -> None:
-        """What was asked is not answered any more."""
+        """What was asked is not answered any more, and what was made there is gone."""
         for request in self._asked.values():
             self._abort(request)
         self._asked.clear()
+        self._subshells.clear()
 
     def _abort(self, request: Request) -> None:
         if request.msg_type.endswith("_request"):

@@ -19,13 +19,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 from ipykernel.ipkernel import IPythonKernel
 from traitlets import Unicode
+from zmq import Frame
 from zmq.eventloop.zmqstream import ZMQStream
 
 from farcell.remote_runtime.errors import BadFrame, FarcellError
 from farcell.remote_runtime.wire.messages import decode
 
 from . import routing
-from .messages import Request, read
+from .messages import Request, on_main_shell, read, write
 from .order import Cell, CellOrder
 from .questions import LocalAnswers
 from .routing import Place
@@ -141,8 +142,18 @@ class FarcellKernel(IPythonKernel):
 
     async def shell_channel_thread_main(self, msg: list[Any]) -> None:
         request = self._read("shell", msg)
-        if request is None or not self._route(request):
+        if request is None:
             await super().shell_channel_thread_main(msg)
+        elif not self._route(request):
+            await super().shell_channel_thread_main(self._raw(request))
+
+    def _raw(self, request: Request) -> list[Any]:
+        """For this kernel, which has no subshells: those that its front ends know are far."""
+        if request.subshell_id is None:
+            return list(request.raw)
+        return [
+            Frame(part) for part in write(request.idents, on_main_shell(request.message), self.session.sign)
+        ]
 
     def _read(self, channel: str, msg: list[Any]) -> Request | None:
         """None for what is no message of this kernel's front ends: what becomes of it is ipykernel's business."""
@@ -153,7 +164,7 @@ class FarcellKernel(IPythonKernel):
 
     def _route(self, request: Request) -> bool:
         """Sends on what is for the far kernel, and puts cells into their order; False for what is done here at once."""
-        if request.subshell_id is not None and self._attached:
+        if request.subshell_id is not None and self._attached and not self._is_of_here(request):
             self._send_on(request)
             return True
         if request.msg_type == "execute_request":
@@ -197,7 +208,7 @@ class FarcellKernel(IPythonKernel):
         if cell.place is Place.FAR:
             self.far.run(cell.request)
         else:
-            self._loop.create_task(super().shell_channel_thread_main(list(cell.request.raw)))
+            self._loop.create_task(super().shell_channel_thread_main(self._raw(cell.request)))
 
     def _abort_cell(self, cell: Cell) -> None:
         """On the main thread, whose answers keep their order: first that of the cell that failed."""
@@ -326,15 +337,9 @@ class FarcellKernel(IPythonKernel):
         )
 
     def _refuse_subshells(self, socket: Any, msg_type: str, ident: Any, parent: Any) -> None:
+        """They are offered all the same: JupyterLab asks what a kernel can only when it connects, before any cell."""
         content = {"status": "error", "evalue": "run a cell first: subshells are the far kernel's"}
         self.session.send(socket, msg_type, content, parent, ident=ident)
-
-    @property
-    def kernel_info(self) -> dict[str, Any]:
-        """Subshells are the far kernel's, and offered once there is one."""
-        info: dict[str, Any] = super().kernel_info
-        features = [one for one in info["supported_features"] if one != "kernel subshells" or self._attached]
-        return {**info, "supported_features": features}
 
     # --- the end ---
 

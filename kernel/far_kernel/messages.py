@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hmac import compare_digest
 
 import msgspec
@@ -56,3 +56,10 @@ def write(idents: Sequence[bytes], message: KernelMessage, sign: Sign) -> list[b
     """The parts of a message on its way to a front end: only signed anew."""
     body = [message.header, message.parent_header, message.metadata, message.content]
     return [*idents, DELIMITER, sign(body), *body, *map(bytes, message.buffers)]
+
+
+def on_main_shell(message: KernelMessage) -> KernelMessage:
+    """The same for a kernel without the subshell that it names."""
+    header = msgspec.json.decode(message.header)
+    header.pop("subshell_id", None)
+    return replace(message, header=msgspec.json.encode(header))

@@ -23,16 +23,15 @@ class _Content(msgspec.Struct):
 
 _content = msgspec.json.Decoder(_Content)
 
-FOLLOWS_CELLS = frozenset(
+COMM_TYPES = frozenset({"comm_open", "comm_msg", "comm_close"})
+
+FOLLOWS_CELLS = COMM_TYPES | frozenset(
     {
         "complete_request",
         "inspect_request",
         "history_request",
         "is_complete_request",
         "comm_info_request",
-        "comm_open",
-        "comm_msg",
-        "comm_close",
         "usage_request",
         "debug_request",
         "create_subshell_request",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
+from typing import Any
 
 import psutil
 import pytest
@@ -52,6 +53,25 @@ def test_all_that_front_ends_ask_by_themselves_starts_nothing(machine: FarMachin
     notebook.run("%%local\nx = 2")
     assert EmbeddedFacts.read(machine.folder) is None
     assert not machine.processes() or {one.pid for one in machine.processes()} == {notebook.pid}
+
+
+def test_subshells_are_offered_before_there_is_a_far_kernel_that_makes_them(machine: FarMachine):
+    """JupyterLab asks what a kernel can only when it connects: later would be never."""
+    notebook = machine.far_notebook("/work/a.ipynb")
+    info = notebook.client.kernel_info(reply=True, timeout=DEADLINE_S)["content"]
+    assert "kernel subshells" in info["supported_features"]
+    assert "run a cell first" in created_subshell(notebook)["evalue"]
+    notebook.run("1")
+    assert created_subshell(notebook)["subshell_id"]
+
+
+def created_subshell(notebook: Notebook) -> dict[str, Any]:
+    client = notebook.client
+    request = client.session.msg("create_subshell_request")
+    client.control_channel.send(request)
+    reply = client.get_control_msg(timeout=DEADLINE_S)
+    assert reply["parent_header"]["msg_id"] == request["header"]["msg_id"]
+    return dict(reply["content"])
 
 
 def test_the_first_cell_runs_far_and_state_stays(machine: FarMachine):

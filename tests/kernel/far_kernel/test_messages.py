@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from farcell.kernel.far_kernel.messages import DELIMITER, read, write
+from farcell.kernel.far_kernel.messages import DELIMITER, on_main_shell, read, write
 from farcell.remote_runtime.errors import BadFrame
 from farcell.remote_runtime.wire.messages import KernelMessage
 
@@ -36,6 +37,14 @@ def test_a_message_passes_unchanged_both_ways():
     assert request.idents == (b"ident", b"another")
     assert request.message == KernelMessage("shell", HEADER, b"{}", b'{"m": 1}', b'{"c": 2}', (b"\0\1", b""))
     assert write(request.idents, request.message, sign) == parts
+
+
+def test_a_message_for_the_main_shell_names_no_subshell_and_is_the_same_else():
+    parts = parts_of(HEADER, b"\0\1")
+    message = read("shell", parts, parts, sign).message
+    moved = on_main_shell(message)
+    assert json.loads(moved.header) == {"msg_id": "one", "msg_type": "comm_msg", "new": 1}
+    assert replace(moved, header=HEADER) == message
 
 
 @pytest.mark.parametrize("changed", range(4, 8))

@@ -287,3 +287,13 @@ def test_a_subshell_that_is_not_there_can_not_be_deleted(kernel: FrontEnd):
 
 def test_subshells_are_offered(kernel: FrontEnd):
     assert "kernel subshells" in kernel.ask("kernel_info_request").answer["supported_features"]
+
+
+def test_what_is_here_answers_here_also_over_a_far_subshell(farcell: FrontEnd):
+    """JupyterLab has one subshell for all widgets, also for those of cells that run here."""
+    farcell.run("%%local\nnamed_here = 1")
+    subshell = farcell.control("create_subshell_request").answer["subshell_id"]
+    content = {"code": "%%local\nnamed_h", "cursor_pos": 15}
+    answer = farcell.done(farcell.send("complete_request", content, subshell=subshell)).answer
+    assert "named_here" in answer["matches"]
+    farcell.control("delete_subshell_request", {"subshell_id": subshell})

@@ -87,7 +87,8 @@ class Machine:
         return any(left)
 
     def forget(self, lease_id: LeaseId) -> None:
-        """Removes what must not outlive a container that is gone."""
+        """Removes what must not outlive a container that is gone, an agent's exit code that nobody has taken too."""
+        self._children.reap()
         self._children.forget(lease_id)
         if folder := self._register.folder(lease_id):
             folder.clear()

@@ -364,7 +364,7 @@ async def test_repeated_garbage_does_not_fill_the_memory(house: House, ada: Face
 
 
 async def test_errors_say_nothing_of_the_gateways_insides(
-    house: House, ada: Face, monkeypatch: pytest.MonkeyPatch
+    house: House, ada: Face, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
     async def fail(*_: object) -> None:
         raise RuntimeError("secret")
@@ -373,6 +373,8 @@ async def test_errors_say_nothing_of_the_gateways_insides(
     answer = await ada.get("/farcell/v1/offers")
     assert is_error(answer, 500, "internal-error")
     assert "secret" not in json.dumps(answer.json)
+    assert "secret" in caplog.text
+    caplog.clear()  # the only failure that is meant to be
     monkeypatch.undo()
 
 

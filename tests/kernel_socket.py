@@ -16,6 +16,7 @@ from stock_servers import StockServer
 
 V1 = "v1.kernel.websocket.jupyter.org"
 DEADLINE_S = 90.0
+ASKS_EVERY_S = 0.5
 
 Message = dict[str, Any]
 
@@ -90,7 +91,27 @@ class KernelSocket:
         return texts(self.execute(f"print({expression})")).strip()
 
     def wait_for_kernel(self) -> None:
-        self.answers(self.send("kernel_info_request"))
+        """As front ends do it: what a kernel says before a server listens to it is lost, so it is asked again."""
+        asked: list[str] = []
+        told: list[Message] = []
+        deadline = time.monotonic() + DEADLINE_S
+        while not any(_is_answered(of(told, one)) for one in asked):
+            assert time.monotonic() < deadline, f"the kernel does not answer: {told}"
+            asked.append(self.send("kernel_info_request"))
+            told += self._read_for(ASKS_EVERY_S)
+
+    def _read_for(self, seconds: float) -> list[Message]:
+        """What comes in that time."""
+        told, end = [], time.monotonic() + seconds
+        try:
+            while (left := end - time.monotonic()) > 0:
+                self.socket.settimeout(left)
+                told.append(self.read())
+        except websocket.WebSocketTimeoutException:
+            pass
+        finally:
+            self.socket.settimeout(DEADLINE_S)
+        return told
 
 
 @contextmanager

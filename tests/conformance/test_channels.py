@@ -80,6 +80,7 @@ def test_a_kernel_that_was_restarted_has_forgotten(
 ):
     channels.execute("remembered = 1")
     assert server.ask("POST", f"/api/kernels/{kernel_id}/restart").status_code == 200
+    channels.wait_for_kernel()
     assert channels.value("'remembered' in globals()") == "False"
 
 

@@ -6,7 +6,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from threading import Event, Thread
 
@@ -152,6 +152,8 @@ class Job:
     def _show(self, output: Output) -> None:
         if output.msg_type == "error":
             self._error = output
+        elif output.msg_type == "execute_result":  # the far kernel has counted other cells since
+            output = replace(output, content={**output.content, "execution_count": self.run.source.number})
         if not self.place.late:
             self._keep(output)
         elif output.msg_type in COMM_TYPES:

@@ -62,12 +62,6 @@ class _Attached:
     reading: asyncio.Task[None]
 
 
-@dataclass(frozen=True, slots=True)
-class _Sent:
-    cell: RunningCell
-    channels: Channels
-
-
 class Core:
     """Runs cells on the user's gateway, which others may ask too; everything on one event loop.
 
@@ -85,8 +79,8 @@ class Core:
         self._telling: dict[Channels, asyncio.Task[None]] = {}
         self.gateway = UserGateway(_me(name))
         self._attached: dict[SessionKey, _Attached] = {}
-        self._sent: dict[str, _Sent] = {}
-        """The cells that run or wait, by execute id."""
+        self._sent: dict[str, Channels] = {}
+        """Where the cells that run or wait were sent, by execute id."""
         self._opening: dict[SessionKey, asyncio.Lock] = {}
         self._requests = Requests()
         self.shells = FarShells(self)
@@ -123,7 +117,7 @@ class Core:
             await self._withdraw(channels)
             raise OutcomeUnknown("the cell was withdrawn before it began")
         progress = asyncio.create_task(self._tell_progress(cell, channels))
-        self._sent[cell.source.execute_id] = _Sent(cell, channels)
+        self._sent[cell.source.execute_id] = channels
         try:
             finished = await (self._run_job if cell.in_background else channels.run)(cell, anew)
         finally:
@@ -136,7 +130,7 @@ class Core:
 
     async def _run_job(self, cell: RunningCell, anew: str | None) -> Finished | None:
         """On a subshell of its own, so that other cells run meanwhile."""
-        channels = self._sent[cell.source.execute_id].channels
+        channels = self._sent[cell.source.execute_id]
         making = asyncio.create_task(make_subshell(partial(self._control, channels)))
         closed = asyncio.create_task(channels.closed.wait())
         try:
@@ -174,17 +168,15 @@ class Core:
     async def interrupt_cell(self, cell: RunningCell) -> None:
         """Interrupts a cell that was sent, if its session has a kernel; otherwise the cell never begins."""
         execute_id = cell.source.execute_id
-        sent = self._sent.get(execute_id)
-        if sent is None:
+        channels = self._sent.get(execute_id)
+        if channels is None:
             cell.withdrawn = True
-        elif await self._withdraw(sent.channels):
+        elif await self._withdraw(channels):
             return
         elif cell.in_background:
-            await cancel_job(
-                partial(self._control, sent.channels), execute_id, lambda: execute_id in self._sent
-            )
+            await cancel_job(partial(self._control, channels), execute_id, lambda: execute_id in self._sent)
         else:
-            await self.gateway.interrupt(sent.channels.session.id)
+            await self.gateway.interrupt(channels.session.id)
 
     async def _withdraw(self, channels: Channels) -> bool:
         """Takes a session from the queue, or ends its container while that still starts; whether it did."""
@@ -196,9 +188,9 @@ class Core:
 
     def answer(self, cell: RunningCell, message: KernelMessage) -> None:
         """Answers a cell's question; silent when the cell is over."""
-        sent = self._sent.get(cell.source.execute_id)
-        if sent is not None:
-            sent.channels.answer(cell.source.execute_id, message)
+        channels = self._sent.get(cell.source.execute_id)
+        if channels is not None:
+            channels.answer(cell.source.execute_id, message)
 
     # --- everything else that a front end says ---
 
@@ -224,11 +216,9 @@ class Core:
         return await reply
 
     def busy(self, key: SessionKey) -> bool:
-        """Whether a cell of this client's runs or waits in the main shell of the session's kernel."""
+        """Whether a cell of this client's runs or waits in the session, be it a job: its widgets are its shell's."""
         attached = self._attached.get(key)
-        return attached is not None and any(
-            sent.channels is attached.channels and not sent.cell.in_background for sent in self._sent.values()
-        )
+        return attached is not None and attached.channels in self._sent.values()
 
     def keep_open(self, key: SessionKey) -> None:
         """The way to the session stays open between cells too, as long as its container lives."""

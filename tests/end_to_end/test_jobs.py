@@ -95,12 +95,13 @@ def far(watched: Watched, source: str) -> Cell:
 
 def test_the_next_cells_here_and_there_run_while_a_job_does(watched: Watched, tmp_path: Path):
     gate = tmp_path / "gate"
-    begun = watched.begin(gated(gate, "print('end of', wanted)"))
+    begun = watched.begin(gated(gate, "print('end of', wanted)\n6 * 7"))
     assert watched.notebook.value("1 + 1") == "2"
     assert far(watched, "wanted = 'the job'\nprint(os.getpid())").stdout.strip().isdigit()
     gate.touch()
     late = watched.late(begun, is_told(" · $"))
     assert late.stdout == "begun\nend of the job\n"
+    assert [result["execution_count"] for result in late.of_kind("execute_result")] == [begun.number]
 
 
 def test_a_jobs_line_tells_that_it_runs_and_then_its_time_and_cost(watched: Watched, tmp_path: Path):
@@ -130,6 +131,42 @@ def test_a_cell_that_a_job_clears_keeps_its_line(watched: Watched):
     late = watched.late(begun, is_told(" · $"))
     assert late.stdout == "new\n"
     assert len(late.notes) == 1
+
+
+def test_a_widget_of_a_job_is_live_while_it_runs(watched: Watched, tmp_path: Path):
+    gate = tmp_path / "gate"
+    begun = watched.begin(
+        job(
+            f"""
+            import ipywidgets, pathlib, time
+            slider = ipywidgets.IntSlider()
+            slider.observe(lambda change: pathlib.Path({str(gate)!r}).touch(), 'value')
+            display(slider)
+            while not pathlib.Path({str(gate)!r}).exists():
+                time.sleep(0.01)
+            print('moved to', slider.value)
+            """
+        )
+    )
+    opened = watched.late(
+        begun,
+        lambda cell: any(
+            "application/vnd.jupyter.widget-view+json" in one["data"] for one in cell.of_kind("display_data")
+        ),
+    )
+    (view,) = [
+        one["data"]["application/vnd.jupyter.widget-view+json"]["model_id"]
+        for one in opened.of_kind("display_data")
+        if "application/vnd.jupyter.widget-view+json" in one["data"]
+    ]
+    assert any(
+        one["msg_type"] == "comm_open" and one["content"]["comm_id"] == view for one in opened.messages
+    )
+    client = watched.notebook.client
+    data = {"method": "update", "state": {"value": 7}, "buffer_paths": []}
+    client.shell_channel.send(client.session.msg("comm_msg", {"comm_id": view, "data": data}))
+    assert not watched.verb("wait").error
+    assert watched.late(begun, is_told(" · $")).stdout == "moved to 7\n"
 
 
 def test_several_jobs_run_at_once(watched: Watched, tmp_path: Path):

@@ -11,9 +11,14 @@ from typing import Protocol
 
 import psutil
 import pytest
+from hypothesis import settings
 from processes import DATA_DIR, processes_of
 
 pytest_plugins = ["leaks", "soaking"]
+
+# what an example takes is the machine's business
+settings.register_profile("patient", settings(), deadline=None)
+settings.load_profile("patient")
 
 
 class Require(Protocol):

@@ -34,7 +34,13 @@ def test_the_data_folder_is_empty_and_in_use(data_dir: Path):
 
 
 def test_a_process_of_the_data_folder_is_found(data_dir: Path):
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+    waits = [sys.executable, "-c", "input(input())"]
+    with subprocess.Popen(waits, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdin is not None
+        assert child.stdout is not None
+        child.stdin.write(b"here\n")
+        child.stdin.flush()
+        assert child.stdout.read(4) == b"here"
         assert [process.pid for process in processes_of(data_dir)] == [child.pid]
         child.communicate(b"\n")
     assert processes_of(data_dir) == []

@@ -12,8 +12,9 @@ from typing import Any, TypeVar
 from ..api import Bill, Offer, Session, SessionKey, SessionSpec
 from ..errors import FarcellError
 from ..wire.messages import KernelMessage
+from .attachments import Stray
 from .cell import CellRun, CellSource, new_header
-from .core import Core, Stray
+from .core import Core
 from .far_shells import Lane
 
 T = TypeVar("T")

@@ -1,6 +1,6 @@
 """The Farcell kernel as its front end sees it, beside a bare local ipykernel: start, cells, much output, memory.
 
-``python tests/benchmarks/kernel.py [--quick] [--explain] [--write docs/benchmarks.md]``
+``python tests/benchmarks/far_kernel.py [--quick] [--explain] [--write docs/benchmarks.md]``
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from harness import Benchmark, Contender, Task, main
 BARE = "bare local ipykernel"
 SIMULATED = {"FARCELL_SIMULATE": "H100:2"}
 
-KERNEL = Benchmark(
+FAR_KERNEL = Benchmark(
     name="kernel",
     title="The Farcell kernel, from front end to far kernel",
     tasks=(
@@ -41,4 +41,4 @@ KERNEL = Benchmark(
 )
 
 if __name__ == "__main__":
-    sys.exit(main(KERNEL))
+    sys.exit(main(FAR_KERNEL))

@@ -54,16 +54,15 @@ def test_the_bill_of_a_lost_lease_stops_at_its_last_attestation(machine: FarMach
 def test_a_kernel_that_exits_ends_the_cell_with_its_exit_code(notebook: Notebook):
     notebook.run("%%gpu\nx = 1")
     cell = notebook.run("%%gpu\nimport os; os._exit(3)")
-    assert cell.error.startswith(
-        "OutcomeUnknown: the kernel of session cpu died (exit code 3) while this cell ran"
-    )
+    # the kernel may be gone before it has said that it began
+    assert cell.error.startswith("OutcomeUnknown: the kernel of session cpu died (exit code 3) ")
     assert cell.traceback == cell.error
     assert notebook.run("%%gpu\nprint('x' in globals())").stdout == "False\n"
 
 
 def test_a_killed_kernel_ends_the_cell_with_its_signal(notebook: Notebook):
     cell = notebook.run("%%gpu\nimport os; os.kill(os.getpid(), 9)")
-    assert "died (SIGKILL (out of memory?)) while this cell ran" in cell.error
+    assert "died (SIGKILL (out of memory?)) " in cell.error
     assert notebook.run("%%gpu\nprint('alive')").stdout == "alive\n"
 
 

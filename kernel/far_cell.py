@@ -101,7 +101,7 @@ class FarCell:
     _started: float = field(default_factory=time.monotonic)
     _interrupted_at: float | None = None
     _timed_out: bool = False
-    _runs: bool = False
+    _runs_since: float | None = None
     _waiting: Progress | None = None
     _link: LinkLine = field(init=False)
     _error: dict[str, Any] | None = None
@@ -122,7 +122,7 @@ class FarCell:
     def show_beginning(self) -> None:
         """Until the far cell runs, whose further events are left to others; raises why it does not."""
         try:
-            ended = self._follow(lambda: self._runs)
+            ended = self._follow(lambda: self._runs_since is not None)
         except BaseException:
             self.run.leave()
             raise
@@ -149,7 +149,7 @@ class FarCell:
             case Progress():
                 self._waiting = event
             case Began(anew=anew):
-                self._runs = True
+                self._runs_since = time.monotonic()
                 self._remove(progress)
                 if anew is not None:
                     NoteLine(self.shell).write(anew)
@@ -184,11 +184,16 @@ class FarCell:
         self._link.keep_time(now)
         if self._waiting and not self.run.begun and now - self._started > PROGRESS_AFTER_S:
             self._tell(self._waiting, progress)
-        if self.timeout_s is not None and now - self._started > self.timeout_s and not self._timed_out:
+        if self._is_late(now) and not self._timed_out:
             self._timed_out = True
             self._interrupt()
         if self._interrupted_at is not None and now - self._interrupted_at > INTERRUPT_PATIENCE_S:
             raise CellInterrupted("the far cell is still inside native code: %gpu restart ends it")
+
+    def _is_late(self, now: float) -> bool:
+        """The cell's time begins when it does, not while it waits for a device."""
+        since, timeout_s = self._runs_since, self.timeout_s
+        return since is not None and timeout_s is not None and now - since > timeout_s
 
     def _tell(self, waiting: Progress, progress: NoteLine) -> None:
         if not is_captured(self.shell):

@@ -83,8 +83,8 @@ class EveryPart(StartedByAFixture, jupyter_kernel_test.KernelTests):
     code_clear_output = "from IPython.display import clear_output; clear_output()"
 
     def flush_channels(self) -> None:
-        """Reads all that belongs to what was asked before: up to the end of what is asked now."""
-        asked = self.kc.kernel_info()
+        """Reads all that belongs to what was asked before: up to the end of what is asked now, in the same place."""
+        asked = self.kc.is_complete("1")
         while self.kc.get_shell_msg()["parent_header"].get("msg_id") != asked:
             pass
         while True:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -231,7 +232,7 @@ def begun(person: Person, folder: Path) -> Iterator[Any]:
     started: list[subprocess.Popen[str]] = []
 
     def begin(cell: str) -> subprocess.Popen[str]:
-        write(folder / "a.ipynb", "print('first')", f"open('begun', 'w').close()\n{cell}", "print('never')")
+        write(folder / "a.ipynb", "print('first')", cell, "print('never')")
         os.mkfifo(folder / "begun")
         process = subprocess.Popen(
             [PROGRAM, "run", "a.ipynb", "-k", "python3"],
@@ -241,7 +242,7 @@ def begun(person: Person, folder: Path) -> Iterator[Any]:
             text=True,
         )
         started.append(process)
-        (folder / "begun").read_bytes()  # returns when the cell has opened and closed the other end
+        wait_until_told(folder)
         return process
 
     yield begin
@@ -251,7 +252,18 @@ def begun(person: Person, folder: Path) -> Iterator[Any]:
         process.communicate()
 
 
-SLEEPING = "import time\nwhile True: time.sleep(0.1)"
+def wait_until_told(folder: Path) -> None:
+    """Returns when the cell has opened and closed the other end of the pipe."""
+    descriptor = os.open(folder / "begun", os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        poll = select.poll()
+        poll.register(descriptor, select.POLLHUP)
+        assert poll.poll(WAIT_S * 1000), "the cell said nothing"
+    finally:
+        os.close(descriptor)
+
+
+SLEEPING = "open('begun', 'w').close()\nimport time\nwhile True: time.sleep(0.1)"
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -272,12 +284,14 @@ def test_a_signal_interrupts_the_cell_and_keeps_what_there_is(begun, folder: Pat
 
 def test_a_second_signal_waits_for_nothing(begun, folder: Path):
     deaf = (
-        "import os, time\nwhile True:\n    try: time.sleep(60)\n"
-        "    except KeyboardInterrupt: os.close(os.open('begun', os.O_WRONLY))"
+        "import time\ntold = False\nwhile True:\n    try:\n"
+        "        if not told: open('begun', 'w').close()\n"
+        "        told = True\n        time.sleep(60)\n"
+        "    except KeyboardInterrupt: told = False"
     )
     process = begun(deaf)
     process.send_signal(signal.SIGINT)
-    (folder / "begun").read_bytes()  # the cell has taken the first one, and goes on
+    wait_until_told(folder)  # the cell has taken the first one, and goes on
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=WAIT_S)
     assert process.returncode == 130

@@ -17,6 +17,7 @@ from layout import PACKAGES, ROOT
 pytestmark = pytest.mark.slow
 
 UV = Path(sys.executable).with_name("uv")
+SYSTEM_CERTS = "--system-certs"  # as the Makefile has it
 BUILT_OR_FOREIGN = shutil.ignore_patterns(
     ".*cache",
     ".git",
@@ -54,7 +55,17 @@ def build(kind: str, source: Path, folder: Path, **environment: str) -> Path:
     """Builds one distribution with no program on PATH but those that its build requirements bring."""
     nothing = folder / "empty"
     nothing.mkdir(parents=True)
-    command = (UV, "build", f"--{kind}", "--python", sys.executable, "--out-dir", folder, source)
+    command = (
+        UV,
+        "build",
+        SYSTEM_CERTS,
+        f"--{kind}",
+        "--python",
+        sys.executable,
+        "--out-dir",
+        folder,
+        source,
+    )
     run(*command, cwd=folder, PATH=str(nothing), **environment)
     (built,) = folder.glob("farcell-*")
     return built
@@ -81,7 +92,7 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The bin folder of a fresh environment with the wheel and what it requires."""
     venv = tmp_path_factory.mktemp("installed") / "venv"
     run(UV, "venv", "--python", sys.executable, venv, cwd=venv.parent)
-    run(UV, "pip", "install", "--python", venv / "bin" / "python", wheel, cwd=venv.parent)
+    run(UV, "pip", "install", SYSTEM_CERTS, "--python", venv / "bin" / "python", wheel, cwd=venv.parent)
     return venv / "bin"
 
 

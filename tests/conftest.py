@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,9 @@ from hypothesis import settings
 from processes import DATA_DIR, processes_of
 
 pytest_plugins = ["leaks", "soaking"]
+
+# who was started in a shell's background ignores it, and so would all that the tests start
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # what an example takes is the machine's business
 settings.register_profile("patient", settings(), deadline=None)

@@ -49,8 +49,18 @@ def modules(node: str, require) -> Path:
         npm = Path(sys.executable).with_name("npm")
         # what zeromq would compile comes built with it
         command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-        done = subprocess.run(command, cwd=fresh, capture_output=True, timeout=INSTALL_S, check=False)
-        require("npm's zeromq", "is what VS Code's extension uses", found=done.returncode == 0)
+        environment = os.environ | {"NODE_USE_SYSTEM_CA": "1"}  # as the build has it
+        done = subprocess.run(
+            command,
+            cwd=fresh,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=INSTALL_S,
+            check=False,
+        )
+        reason = f"is what VS Code's extension uses\n{done.stderr}"
+        require("npm's zeromq", reason, found=done.returncode == 0)
         fresh.rename(folder)
     return folder / "node_modules"
 

@@ -11,6 +11,7 @@ from typing import Any
 from tornado.websocket import WebSocketClientConnection, WebSocketClosedError
 
 from farcell.remote_runtime.api import LeaseId
+from farcell.remote_runtime.errors import BadFrame
 from farcell.remote_runtime.wire import Kind, Message, Priority, Stream, control, numbered
 
 from .conftest import House
@@ -83,10 +84,18 @@ class PlayedAgent:
         while (frame := self.stream.next_frame()) is not None:
             await self.connection.write_message(frame, binary=True)
 
-    async def listen(self) -> None:
-        """Takes what the gateway sends, and sends what its acknowledgements make room for, until the link is closed."""
+    async def listen(self, *, is_mad: bool) -> None:
+        """Takes what the gateway sends, and sends what its acknowledgements make room for, until the link is closed.
+
+        Who is mad sends frames that its stream knows nothing of, and does not mind that they are acknowledged.
+        """
         while isinstance(frame := await read(self.connection, deadline_s=None), bytes):
-            message = self.stream.receive(frame)
+            try:
+                message = self.stream.receive(frame)
+            except BadFrame:
+                if not is_mad:
+                    raise
+                continue
             with contextlib.suppress(WebSocketClosedError):
                 await self.flush()
             if message is not None:
@@ -122,14 +131,19 @@ class PlayedAgent:
 
 @asynccontextmanager
 async def played(
-    house: House, lease_id: LeaseId, *, stream: Stream | None = None, nonce: str = NONCE
+    house: House,
+    lease_id: LeaseId,
+    *,
+    stream: Stream | None = None,
+    nonce: str = NONCE,
+    is_mad: bool = False,
 ) -> AsyncIterator[PlayedAgent]:
     connection = await dial(house, lease_id, await token_of(house, lease_id))
     agent = PlayedAgent(connection, stream or Stream("played"))
     try:
         await agent.greet(nonce)
         async with asyncio.TaskGroup() as tasks:
-            listening = tasks.create_task(agent.listen())
+            listening = tasks.create_task(agent.listen(is_mad=is_mad))
             yield agent
             listening.cancel()
     finally:

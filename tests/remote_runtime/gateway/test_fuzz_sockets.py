@@ -85,7 +85,7 @@ async def test_on_a_greeted_agents_link(quiet: House, count: int, caplog):
     session_id = (await mallory.session("T4")).json["id"]
     lease_id = await lease_of(mallory, session_id)
     for number, garbage in enumerate(examples(frames, count)):
-        async with played(quiet, lease_id, stream=Stream(f"stream-{number}")) as agent:
+        async with played(quiet, lease_id, stream=Stream(f"stream-{number}"), is_mad=True) as agent:
             with contextlib.suppress(WebSocketClosedError):
                 for one in (garbage, FINAL):
                     await agent.connection.write_message(one, binary=isinstance(one, bytes))

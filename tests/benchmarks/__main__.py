@@ -6,10 +6,15 @@ import sys
 
 from capacity import CAPACITY
 from coldstart import COLDSTART
-from far_kernel import FAR_KERNEL
+from far_kernel import FAR_KERNEL, FAR_ROUNDTRIP
 from harness import main
 from roundtrip import ROUNDTRIP
 from stream import STREAM
 
 if __name__ == "__main__":
-    sys.exit(max(main(benchmark) for benchmark in (ROUNDTRIP, COLDSTART, FAR_KERNEL, STREAM, CAPACITY)))
+    sys.exit(
+        max(
+            main(benchmark)
+            for benchmark in (ROUNDTRIP, COLDSTART, FAR_ROUNDTRIP, FAR_KERNEL, STREAM, CAPACITY)
+        )
+    )

@@ -12,21 +12,39 @@ from harness import Benchmark, Contender, Task, main
 BARE = "bare local ipykernel"
 SIMULATED = {"FARCELL_SIMULATE": "H100:2"}
 
-FAR_KERNEL = Benchmark(
-    name="kernel",
-    title="The Farcell kernel, from front end to far kernel",
+CONTENDERS = (
+    Contender(BARE, "whole_kernel", ("ipykernel",)),
+    Contender("Farcell kernel", "whole_kernel", ("farcell",), ours=True, environment=SIMULATED),
+)
+
+FAR_ROUNDTRIP = Benchmark(
+    name="far_roundtrip",
+    title="Round trip of a cell in the Farcell kernel",
     tasks=(
-        Task("ready", "ready", aim="≤ 1.15"),
         Task("pass", "run pass", aim="≤ 1.5"),
         Task("print", "run print('here')", aim="≤ 1.5"),
+    ),
+    contenders=CONTENDERS,
+    baseline=BARE,
+    rounds=300,
+    quick_rounds=20,
+    warm_up=5,
+    notes=(
+        "From front end to local kernel, gateway, agent and far kernel, and back: until reply and idle are there.",
+        "Farcell's device is simulated; its container is a process.",
+    ),
+)
+
+FAR_KERNEL = Benchmark(
+    name="far_kernel",
+    title="The Farcell kernel: its start, much output, its memory",
+    tasks=(
+        Task("ready", "ready", aim="≤ 1.15"),
         Task("100,000 lines", "lines 100000", aim="≤ 1.43"),
         Task("memory before the first cell", "memory before", "KB", aim="≤ 20 MB more"),
         Task("memory with its far kernel", "memory after", "KB", aim="≤ 20 MB more"),
     ),
-    contenders=(
-        Contender(BARE, "whole_kernel", ("ipykernel",)),
-        Contender("Farcell kernel", "whole_kernel", ("farcell",), ours=True, environment=SIMULATED),
-    ),
+    contenders=CONTENDERS,
     baseline=BARE,
     rounds=20,
     quick_rounds=3,
@@ -41,4 +59,4 @@ FAR_KERNEL = Benchmark(
 )
 
 if __name__ == "__main__":
-    sys.exit(main(FAR_KERNEL))
+    sys.exit(max(main(FAR_ROUNDTRIP), main(FAR_KERNEL)))

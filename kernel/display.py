@@ -11,7 +11,7 @@ from IPython.core.displaypub import CapturingDisplayPublisher
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.display import clear_output
 
-from farcell.remote_runtime.client.output import Output
+from farcell.remote_runtime.client.output import Output, as_another_cells
 
 from .front_end import FrontEnd, Header
 
@@ -49,14 +49,8 @@ def show_output(shell: InteractiveShell, output: Output) -> None:
 
 
 def show_missed(shell: InteractiveShell, output: Output) -> None:
-    """Shows what another cell has put out: its result and error as plain displays, since they are not this cell's."""
-    content = output.content
-    if output.msg_type == "error":
-        sys.stderr.write("\n".join(map(str, content.get("traceback", []))) + "\n")
-    elif output.msg_type == "execute_result":
-        _publish(shell, {"data": content.get("data", {}), "metadata": content.get("metadata", {})})
-    else:
-        show_output(shell, output)
+    """Shows what another cell has put out."""
+    show_output(shell, as_another_cells(output))
 
 
 def _publish(shell: InteractiveShell, content: dict[str, Any], *, update: bool = False) -> None:

@@ -23,18 +23,22 @@ from farcell.remote_runtime.client.cell import (
     LinkUp,
     Progress,
 )
-from farcell.remote_runtime.client.endings import format_duration
 from farcell.remote_runtime.client.output import Output
 from farcell.remote_runtime.errors import CellTimeout
 
 from .display import NoteLine, is_captured, show_missed, show_output
 from .far_comms import COMM_TYPES
-from .sentences import away_line, cost_line, progress_line
+from .sentences import (
+    INTERRUPT_PATIENCE_S,
+    LINK_BROKE,
+    PROGRESS_AFTER_S,
+    away_line,
+    cost_line,
+    link_back_line,
+    progress_line,
+)
 
-PROGRESS_AFTER_S = 1.0
 TICK_S = 0.2
-INTERRUPT_PATIENCE_S = 8.0
-"""VS Code gives an interrupted cell 10 s to end."""
 
 
 class FarError(Exception):
@@ -72,14 +76,11 @@ class LinkLine:
     def keep_time(self, now: float) -> None:
         if self._down_since is not None and self._line is None and now - self._down_since > PROGRESS_AFTER_S:
             self._line = NoteLine(self._shell)
-            self._line.write(
-                "the link to the gateway broke; the cell goes on, and its output comes when the link is back"
-            )
+            self._line.write(LINK_BROKE)
 
     def _came_back(self) -> None:
         if self._line is not None and self._down_since is not None:
-            away = format_duration(time.monotonic() - self._down_since)
-            self._line.write(f"the link to the gateway was broken for {away}; nothing is missing")
+            self._line.write(link_back_line(time.monotonic() - self._down_since))
         self._line = self._down_since = None
 
 

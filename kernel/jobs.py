@@ -18,18 +18,11 @@ from farcell.remote_runtime.client.output import Output
 from farcell.remote_runtime.errors import BadRequest, OutcomeUnknown, TakenOver
 
 from .display import LateLine, NoteLine, is_captured, show_missed
-from .far_cell import (
-    INTERRUPT_PATIENCE_S,
-    PROGRESS_AFTER_S,
-    TICK_S,
-    CellInterrupted,
-    far_error,
-    timed_out,
-)
+from .far_cell import TICK_S, CellInterrupted, far_error, timed_out
 from .far_comms import COMM_TYPES
 from .front_end import FrontEnd, Header
 from .reports import JobReport
-from .sentences import away_line, job_line
+from .sentences import INTERRUPT_PATIENCE_S, PROGRESS_AFTER_S, away_line, job_line
 
 _log = logging.getLogger(__name__)
 

@@ -9,6 +9,16 @@ from farcell.remote_runtime.client.away import Missed
 from farcell.remote_runtime.client.cell import Ended
 from farcell.remote_runtime.client.endings import format_duration
 
+PROGRESS_AFTER_S = 1.0
+"""What passes by sooner is not told."""
+INTERRUPT_PATIENCE_S = 8.0
+"""VS Code gives an interrupted cell 10 s to end."""
+LINK_BROKE = "the link to the gateway broke; the cell goes on, and its output comes when the link is back"
+
+
+def link_back_line(away_s: float) -> str:
+    return f"the link to the gateway was broken for {format_duration(away_s)}; nothing is missing"
+
 
 def progress_line(session: Session) -> str:
     """Where a session is on its way to a kernel."""

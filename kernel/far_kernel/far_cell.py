@@ -20,17 +20,21 @@ from farcell.remote_runtime.client.cell import (
     Progress,
     RunningCell,
 )
-from farcell.remote_runtime.client.output import Output
+from farcell.remote_runtime.client.output import Output, as_another_cells
 from farcell.remote_runtime.errors import FarcellError
 from farcell.remote_runtime.wire.messages import KernelMessage, decode, encode
 
-from ..sentences import away_line, progress_line
+from ..sentences import (
+    INTERRUPT_PATIENCE_S,
+    LINK_BROKE,
+    PROGRESS_AFTER_S,
+    away_line,
+    link_back_line,
+    progress_line,
+)
 from .front_end import FrontEnd, Note
 from .messages import Request
 
-PROGRESS_AFTER_S = 1.0
-INTERRUPT_PATIENCE_S = 8.0
-"""VS Code gives an interrupted cell 10 s to end."""
 INSIDE_NATIVE_CODE = "still inside native code: %gpu restart"
 
 
@@ -67,6 +71,8 @@ class FarCell(RunningCell):
         self._progress = Note(front_end, request)
         self._waiting: Progress | None = None
         self._link = Note(front_end, request)
+        self._link_timer: asyncio.TimerHandle | None = None
+        self._broken_since = 0.0
         self._began_at: float | None = None
         self._interrupted = False
         self._replied: str | None = None
@@ -124,13 +130,13 @@ class FarCell(RunningCell):
                 self._progress.remove()
                 Note(self._front_end, self.request).write(away_line(missed))
             case AwayOutput(output=output):
-                self._front_end.show(self.request, _as_seen_late(output))
+                self._front_end.show(self.request, as_another_cells(output))
             case Output():
                 self._front_end.show(self.request, event)
             case LinkDown():
-                self._timers.append(self._loop.call_later(PROGRESS_AFTER_S, self._tell_broken))
+                self._link_broke()
             case LinkUp():
-                self._tell_whole()
+                self._link_came_back()
             case Ended(error=error):
                 self._end(error)
 
@@ -146,17 +152,18 @@ class FarCell(RunningCell):
         if self._waiting.session.state in (SessionState.QUEUED, SessionState.STARTING):
             self._progress.write(progress_line(self._waiting.session))
 
-    def _tell_broken(self) -> None:
-        if not self.over:
-            self._link.write(
-                "the link to the gateway broke; the cell goes on, and its output comes when the link is back"
-            )
+    def _link_broke(self) -> None:
+        if self._link_timer is None:
+            self._broken_since = time.monotonic()
+            self._link = Note(self._front_end, self.request)
+            self._link_timer = self._loop.call_later(PROGRESS_AFTER_S, self._link.write, LINK_BROKE)
 
-    def _tell_whole(self) -> None:
-        for timer in self._timers[1:]:
-            timer.cancel()
-        if self._link.shown:
-            self._link.write("the link to the gateway was broken for a while; nothing is missing")
+    def _link_came_back(self) -> None:
+        if self._link_timer is not None:
+            self._link_timer.cancel()
+            self._link_timer = None
+            if self._link.shown:
+                self._link.write(link_back_line(time.monotonic() - self._broken_since))
 
     # --- its end ---
 
@@ -204,19 +211,6 @@ class FarCell(RunningCell):
 
     def _close(self, *, failed: bool) -> None:
         self.over, self.failed = True, failed
-        for timer in self._timers:
+        for timer in filter(None, (*self._timers, self._link_timer)):
             timer.cancel()
         self._ended(self)
-
-
-def _as_seen_late(output: Output) -> Output:
-    """Another cell's output: its result and its error are no result and no error of the cell it is shown under."""
-    match output.msg_type:
-        case "error":
-            text = "\n".join(map(str, output.content.get("traceback", []))) + "\n"
-            return Output("stream", {"name": "stderr", "text": text})
-        case "execute_result":
-            content = {key: value for key, value in output.content.items() if key != "execution_count"}
-            return Output("display_data", content, output.metadata, output.buffers)
-        case _:
-            return output

@@ -22,3 +22,17 @@ def read_output(message: KernelMessage, msg_type: str) -> Output:
     """Raises `BadFrame` where the message's JSON can't be read."""
     content, metadata = decode(message.content), decode(message.metadata)
     return Output(msg_type, content, metadata, tuple(map(bytes, message.buffers)))
+
+
+def as_another_cells(output: Output) -> Output:
+    """What one cell put out, to be shown under another: its result and its error are none of that one's."""
+    content = output.content
+    match output.msg_type:
+        case "error":
+            text = "\n".join(map(str, content.get("traceback", []))) + "\n"
+            return Output("stream", {"name": "stderr", "text": text})
+        case "execute_result":
+            shown = {"data": content.get("data", {}), "metadata": content.get("metadata", {})}
+            return Output("display_data", shown, output.metadata, output.buffers)
+        case _:
+            return output

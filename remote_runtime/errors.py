@@ -21,6 +21,7 @@
     │   ├── TakenOver             409  taken-over
     │   └── TokenUsed             409  token-used
     ├── TooLarge                  413  too-large
+    ├── BuildFailed               422  build-failed
     ├── IncompatibleVersion       426  incompatible-version
     ├── InternalError             500  internal-error
     ├── StartFailed               502  start-failed
@@ -149,6 +150,12 @@ class TokenUsed(Conflict):
 
 class TooLarge(FarcellError):
     code, status = "too-large", 413
+
+
+class BuildFailed(FarcellError):
+    """A step of an image's build failed; the message has its last lines."""
+
+    code, status = "build-failed", 422
 
 
 class IncompatibleVersion(FarcellError):

@@ -10,6 +10,7 @@ from .money import NANOS_PER_DOLLAR, Nanos, exact_dollars, format_dollars
 from .offer import Device, Isolation, Offer, OfferFacts, device_label
 from .request import Choice, Request
 from .session import (
+    BuildProgress,
     Holder,
     IdleReport,
     QueuePlace,
@@ -22,6 +23,7 @@ from .session import (
     Shown,
     Signal,
 )
+from .walls import Network, Reach, Walls
 
 __all__ = [
     "CSV_COLUMNS",
@@ -29,6 +31,7 @@ __all__ = [
     "NANOS_PER_DOLLAR",
     "Bill",
     "BillLine",
+    "BuildProgress",
     "CellRecord",
     "Choice",
     "Device",
@@ -45,9 +48,11 @@ __all__ = [
     "LeaseId",
     "LeaseState",
     "Nanos",
+    "Network",
     "Offer",
     "OfferFacts",
     "QueuePlace",
+    "Reach",
     "Request",
     "Session",
     "SessionFacts",
@@ -59,6 +64,7 @@ __all__ = [
     "Shown",
     "Signal",
     "UserId",
+    "Walls",
     "csv_rows",
     "default_table",
     "device_label",

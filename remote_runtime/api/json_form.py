@@ -10,6 +10,7 @@ import msgspec
 from ..errors import BadRequest
 from .gpus import GpuTable
 from .request import Request
+from .walls import Network
 
 T = TypeVar("T")
 
@@ -46,10 +47,14 @@ def decode(data: bytes | str) -> Any:
 def _encode(value: Any) -> Any:
     if isinstance(value, Request):
         return value.to_json()
+    if isinstance(value, Network):
+        return str(value)
     raise NotImplementedError(f"{type(value).__name__} has no JSON form")
 
 
 def _decode(table: GpuTable | None, cls: type, value: Any) -> Any:
     if cls is Request:
         return Request.from_json(value, table)
+    if cls is Network:
+        return Network.from_json(value)
     raise NotImplementedError(f"{cls.__name__} has no JSON form")

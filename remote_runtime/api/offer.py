@@ -41,7 +41,8 @@ class Offer:
 
     An offer is known by its spawner, its name and whether it is simulated. `count_total` and `count_free`
     count what leases can hold; `devices` is empty where the spawner hands out devices itself.
-    `price_nanos_per_s` is for one.
+    `price_nanos_per_s` is for one. `isolation` is what a container gets unasked, `isolations` all that can be asked
+    for. `mounts` are the folders of the place that its operator puts into every container (``/data (read-only)``).
     """
 
     name: str
@@ -54,6 +55,8 @@ class Offer:
     isolation: Isolation
     simulated: bool = False
     devices: tuple[Device, ...] = ()
+    isolations: tuple[Isolation, ...] = ()
+    mounts: tuple[str, ...] = ()
 
     @property
     def gpu_type(self) -> GpuType | None:

@@ -13,6 +13,7 @@ from .identifiers import LeaseId, SessionId
 from .image import Image
 from .lease import Lease
 from .request import Request
+from .walls import Walls
 
 Seconds = Annotated[float, Meta(gt=0)]
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
@@ -24,6 +25,7 @@ class SessionState(Enum):
     Until snapshots exist, `STOPPED` stands for *hibernated*: no container, no variables.
     """
 
+    BUILDING = "building"
     QUEUED = "queued"
     STARTING = "starting"
     IDLE = "idle"
@@ -68,6 +70,17 @@ class SessionSpec:
     request: Request
     settings: SessionSettings = field(default_factory=SessionSettings)
     image: Image = field(default_factory=Image)
+    walls: Walls = field(default_factory=Walls)
+
+
+@dataclass(frozen=True, slots=True)
+class BuildProgress:
+    """Where the build of a session's image is: step `step` of `steps`, counted from 1; `line` is its newest output."""
+
+    step: int
+    steps: int
+    what: str
+    line: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +152,9 @@ class Session:
     created_at: datetime
     settings: SessionSettings = field(default_factory=SessionSettings)
     image: Image = field(default_factory=Image)
+    walls: Walls = field(default_factory=Walls)
     lease: Lease | None = None
+    build: BuildProgress | None = None
     queue: QueuePlace | None = None
     idle: IdleReport | None = None
     cost_nanos: int = 0

@@ -150,6 +150,7 @@ class LeaseKeeper:
             socket=self.folders.socket,
             token=token,
             image=live.session.image,
+            walls=live.session.walls,
         )
 
     async def _wait_until_ready(self, live: LiveSession, lease: Lease) -> None:

@@ -44,11 +44,11 @@ def fact(connection: Connection, name: str, default: str) -> str:
 
 
 def find_or_add_session(connection: Connection, owner: UserId, spec: SessionSpec) -> tuple[Session, bool]:
-    """The session of that key, and whether it is new. Settings and image are taken over from `spec` either way."""
+    """The session of that key, and whether it is new; it takes settings, image and walls from `spec` either way."""
     session_id = find_session(connection, owner, spec.key)
     if session_id is None:
         return _add_session(connection, owner, spec), True
-    wishes = {"settings": to_json(spec.settings), "image": to_json(spec.image)}
+    wishes = {name: to_json(getattr(spec, name)) for name in ("settings", "image", "walls")}
     connection.execute(update(sessions).where(sessions.c.id == session_id).values(**wishes))
     found = read_session(connection, session_id)
     assert found is not None
@@ -80,6 +80,7 @@ def _add_session(connection: Connection, owner: UserId, spec: SessionSpec) -> Se
             request=str(spec.request),
             settings=to_json(spec.settings),
             image=to_json(spec.image),
+            walls=to_json(spec.walls),
             state=SessionState.STOPPED.value,
             created_at=_now(),
         )
@@ -182,6 +183,7 @@ def _session(connection: Connection, row: Mapping[Any, Any]) -> Session:
             "request": row["request"],
             "settings": row["settings"],
             "image": row["image"],
+            "walls": row["walls"],
         },
     )
     return Session(
@@ -193,6 +195,7 @@ def _session(connection: Connection, row: Mapping[Any, Any]) -> Session:
         created_at=datetime.fromisoformat(row["created_at"]),
         settings=spec.settings,
         image=spec.image,
+        walls=spec.walls,
         lease=None if lease is None else _lease(lease),
         cost_nanos=int(row["cost_nanos"]),
         shown=Shown(LeaseId(row["shown_lease"]), row["shown_position"]) if row["shown_lease"] else None,

@@ -67,6 +67,7 @@ sessions = Table(
     Column("request", String, nullable=False),
     Column("settings", JSON, nullable=False),
     Column("image", JSON, nullable=False),
+    Column("walls", JSON, nullable=False),
     Column("state", String, nullable=False),
     # of one that is queued: since when, and when nobody waits for it any more, if ever
     Column("queued_at", String),

@@ -11,7 +11,7 @@ carried out one after the other. The same suite of tests runs against every spaw
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -19,7 +19,8 @@ from typing import ClassVar, Self
 
 from traitlets.config import Config
 
-from ..api import Device, GatewayId, GpuTable, Image, LeaseId, Offer, SessionId
+from ..api import BuildProgress, Device, GatewayId, GpuTable, Image, LeaseId, Offer, SessionId, Walls
+from ..errors import ImageNotSupported
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,8 @@ class ContainerSpec:
     `folder` is the lease's folder on the gateway's machine (mode 0700, it exists): the spawner puts the
     container's home, working folder and log there, and hands the agent `socket`, the unix socket on which the
     gateway listens, and `token` in a file that only the agent can read. `cache` is a folder that the owner's
-    containers share for what can be made again (fonts, compiled kernels, downloads).
+    containers share for what can be made again (fonts, compiled kernels, downloads). `egress` is the unix socket of
+    the gateway's proxy for this lease, None where nothing but the gateway may be reached.
     """
 
     gateway_id: GatewayId
@@ -43,6 +45,8 @@ class ContainerSpec:
     socket: Path
     token: str = field(repr=False)
     image: Image = field(default_factory=Image)
+    walls: Walls = field(default_factory=Walls)
+    egress: Path | None = None
 
 
 class ContainerState(Enum):
@@ -95,6 +99,15 @@ class Spawner(ABC):
         `count_free` leaves out only what others than this gateway's containers use; the scheduler knows its leases.
         A place without what it needs (no driver, say) offers less; it does not raise.
         """
+
+    async def build(self, image: Image, tell: Callable[[BuildProgress], None]) -> None:  # noqa: ARG002
+        """Makes `image` ready, so that `start` finds it; returns at once where it is.
+
+        Called before each start, without a lease: nothing is held meanwhile. Two calls for one image build it once.
+        Raises `BuildFailed` with the step and its last lines, or `ImageNotSupported`. When cancelled, nothing goes on.
+        """
+        if image.is_built:
+            raise ImageNotSupported(f"the spawner {self.name} has no images to build from a definition")
 
     @abstractmethod
     async def start(self, spec: ContainerSpec) -> None:

@@ -110,6 +110,8 @@ def test_an_offer_has_this_json():
         "price_nanos_per_s": 1_097_000,
         "spawner": "process",
         "isolation": "none",
+        "isolations": [],
+        "mounts": [],
         "simulated": True,
         "devices": [
             {

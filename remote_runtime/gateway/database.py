@@ -15,7 +15,7 @@ from sqlalchemy.exc import DatabaseError
 
 T = TypeVar("T")
 
-HEAD = "0004"
+HEAD = "0005"
 """The newest migration; a database that has it is not touched at start (alembic is then not even imported)."""
 
 

@@ -10,7 +10,10 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class LeaseFolder:
-    """The fields of ``agent.json``. `run` is short enough for unix sockets; `python` is the kernel's interpreter."""
+    """The fields of ``agent.json``. `run` is short enough for unix sockets; `python` is the kernel's interpreter.
+
+    `egress` is the gateway's proxy for this lease, if there is one.
+    """
 
     path: Path
     gateway_id: str
@@ -22,6 +25,7 @@ class LeaseFolder:
     work: Path
     run: Path
     devices: tuple[dict[str, Any], ...]
+    egress: Path | None = None
 
     @classmethod
     def read(cls, path: Path) -> LeaseFolder:
@@ -37,6 +41,7 @@ class LeaseFolder:
             work=Path(facts["work"]),
             run=Path(facts["run"]),
             devices=tuple(facts["devices"]),
+            egress=Path(facts["egress"]) if facts.get("egress") else None,
         )
 
     @property

@@ -19,7 +19,7 @@ from typing import ClassVar, Self
 
 from traitlets.config import Config
 
-from ..api import BuildProgress, Device, GatewayId, GpuTable, Image, LeaseId, Offer, SessionId, Walls
+from ..api import BuildProgress, Device, GatewayId, GpuTable, Image, LeaseId, Network, Offer, SessionId, Walls
 from ..errors import ImageNotSupported
 
 
@@ -86,6 +86,8 @@ class Spawner(ABC):
     """One kind of place. Subclasses are registered in the entry-point group ``farcell.spawners``."""
 
     name: ClassVar[str]
+    network: Network | None = None
+    """What containers reach unasked. None: what the machine reaches, and nothing else can be asked for."""
 
     @classmethod
     def configured(cls, setup: SpawnerSetup) -> Self:

@@ -33,6 +33,7 @@ class AgentSettings:
     """What an agent is told, as ``agent.json``; paths are absolute. The token is not among it: it is in `token_file`.
 
     `python` is the kernel's interpreter; `socket` is where the gateway listens; `run` is for the agent's own sockets.
+    `egress` is the socket of the gateway's proxy: where it is given, the agent opens the way there to the kernel.
     """
 
     gateway_id: GatewayId
@@ -46,6 +47,7 @@ class AgentSettings:
     run: str
     log: str
     devices: tuple[Device, ...]
+    egress: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,14 @@ def test_it_is_read_and_what_is_unknown_is_ignored(tmp_path):
     assert folder.devices == ({"uuid": "GPU-1"},)
 
 
+@pytest.mark.parametrize("none", [{}, {"egress": None}])
+def test_there_is_a_way_out_only_where_it_is_given(tmp_path, none):
+    (tmp_path / "agent.json").write_text(json.dumps(FACTS | none))
+    assert LeaseFolder.read(tmp_path).egress is None
+    (tmp_path / "agent.json").write_text(json.dumps(FACTS | {"egress": "/farcell/egress/proxy.sock"}))
+    assert LeaseFolder.read(tmp_path).egress == Path("/farcell/egress/proxy.sock")
+
+
 def test_the_token_is_read_anew_each_time(tmp_path):
     (tmp_path / "agent.json").write_text(json.dumps(FACTS))
     folder = LeaseFolder.read(tmp_path)

@@ -62,6 +62,7 @@ def test_the_agents_settings_are_all_that_it_needs(short):
         "devices": [
             {"uuid": "GPU-1", "gpu": "H100", "memory_bytes": 80, "simulated": False, "foreign": False}
         ],
+        "egress": None,
     }
     assert folder.token.read_text() == "secret"
 

@@ -1,0 +1,1 @@
+"""The Docker spawner: containers with walls, through the Engine API of Docker or of Podman."""

@@ -1,0 +1,193 @@
+"""What is asked of the engine for one lease: the body of ``POST /containers/create``; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ...api import GatewayId, Image, Isolation, LeaseId
+from ...errors import BadRequest, ImageNotSupported
+from ..containment import Labels
+from ..contract import ContainerSpec
+from . import layout
+
+GATEWAY_LABEL, SESSION_LABEL, LEASE_LABEL = "farcell.gateway", "farcell.session", "farcell.lease"
+CAPABILITIES = ("SETUID", "SETGID", "KILL")
+"""What is left of root's powers: the agent becomes the gateway's user, and starts and signals the kernel as another."""
+LOG_SIZE = {"max-size": "10m", "max-file": "2"}
+
+
+@dataclass(frozen=True, slots=True)
+class ExtraMount:
+    """A folder of the machine's that its operator puts into every container."""
+
+    source: Path
+    target: str
+    writable: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.target} ({'writable' if self.writable else 'read-only'})"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one container may use at most; None is no limit."""
+
+    memory_bytes: int | None = None
+    cpus: float | None = None
+    pids: int | None = None
+    disk_bytes: int | None = None
+    shm_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerSettings:
+    """What is the same for every lease.
+
+    `agent` is the folder of the agent's environment and `command` starts the agent from where that is mounted.
+    `runtimes` are the engine's, by the isolation that each gives. `gpus` is how devices are asked for: ``cdi`` or
+    ``nvidia``.
+    """
+
+    agent: Path
+    command: Sequence[str]
+    image: str
+    runtimes: Mapping[Isolation, str]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    limits: Limits = field(default_factory=Limits)
+    mounts: Sequence[ExtraMount] = ()
+    gpus: str = "nvidia"
+
+
+def container_name(lease_id: LeaseId) -> str:
+    return f"farcell-{lease_id}"
+
+
+def gateway_filter(gateway_id: GatewayId) -> str:
+    return f"{GATEWAY_LABEL}={gateway_id}"
+
+
+def labels(spec: ContainerSpec) -> dict[str, str]:
+    return {GATEWAY_LABEL: spec.gateway_id, SESSION_LABEL: spec.session_id, LEASE_LABEL: spec.lease_id}
+
+
+def image_reference(image: Image, default: str) -> str:
+    """The engine's name for what `image` defines; raises `ImageNotSupported` for what only a process can have."""
+    if image.python is not None:
+        raise ImageNotSupported(
+            f"{image.python} is an interpreter of the gateway's machine, and containers have their own: "
+            "name an image, or take an offer of the process spawner"
+        )
+    return f"farcell-image:{image.digest}" if image.is_built else default
+
+
+def runtime(isolation: Isolation | None, runtimes: Mapping[Isolation, str]) -> str:
+    """Raises `BadRequest` for an isolation that no runtime of the engine gives."""
+    asked = isolation or Isolation.CONTAINER
+    if asked not in runtimes:
+        known = ", ".join(one.value for one in runtimes) or "none"
+        raise BadRequest(f"containers here can't have the isolation {asked.value}; they can have: {known}")
+    return runtimes[asked]
+
+
+def create_body(spec: ContainerSpec, settings: ContainerSettings) -> dict[str, Any]:
+    """As the Engine API wants it. Raises `BadRequest` or `ImageNotSupported` for what can't be met."""
+    return {
+        "Image": image_reference(spec.image, settings.image),
+        "Hostname": layout.KERNEL_USER,
+        "User": "0:0",
+        "WorkingDir": "/",
+        "Entrypoint": [*settings.command],
+        "Cmd": [layout.LEASE],
+        "Env": [f"{name}={value}" for name, value in _environment(spec, settings).items()],
+        "Labels": labels(spec),
+        "Healthcheck": {"Test": ["NONE"]},
+        "NetworkDisabled": True,
+        "HostConfig": {
+            "Runtime": runtime(spec.walls.isolation, settings.runtimes),
+            "NetworkMode": "none",
+            "IpcMode": "private",
+            "Init": True,
+            "CapDrop": ["ALL"],
+            "CapAdd": [*CAPABILITIES],
+            "SecurityOpt": ["no-new-privileges"],
+            "Privileged": False,
+            "PublishAllPorts": False,
+            "RestartPolicy": {"Name": "no"},
+            "LogConfig": {"Type": "json-file", "Config": LOG_SIZE},
+            "Mounts": _mounts(spec, settings),
+            # the agent's group and the kernel's: each makes sockets there that the other can use
+            "Tmpfs": {layout.RUN: f"rw,nosuid,nodev,noexec,size=1m,mode=0770,uid=0,gid={layout.KERNEL_UID}"},
+            "Ulimits": [{"Name": "core", "Soft": 0, "Hard": 0}],
+            "DeviceRequests": _device_requests(spec, settings.gpus),
+            **_limits(settings.limits),
+        },
+    }
+
+
+def _environment(spec: ContainerSpec, settings: ContainerSettings) -> dict[str, str]:
+    """All of it is for the kernel: the agent needs none, and an image's own comes from the image."""
+    whose = Labels(spec.gateway_id, spec.session_id, spec.lease_id)
+    return {
+        **settings.environment,
+        "HOME": layout.HOME,
+        "USER": layout.KERNEL_USER,
+        "LOGNAME": layout.KERNEL_USER,
+        "XDG_CACHE_HOME": layout.CACHE,
+        "CUDA_CACHE_PATH": f"{layout.CACHE}/cuda",
+        "CUDA_VISIBLE_DEVICES": ",".join(_real_devices(spec)),
+        **whose.environment,
+    }
+
+
+def _mounts(spec: ContainerSpec, settings: ContainerSettings) -> list[dict[str, Any]]:
+    """Bind mounts whose source has to be there: the engine makes no folder of its own in a missing one's place."""
+    egress = [_mount(spec.egress.parent, layout.EGRESS)] if spec.egress else []
+    return [
+        _mount(settings.agent, layout.AGENT),
+        _mount(spec.folder, layout.LEASE, writable=True),
+        _mount(spec.socket.parent, layout.GATEWAY),
+        _mount(spec.cache, layout.CACHE, writable=True),
+        *egress,
+        *(_mount(one.source, one.target, writable=one.writable) for one in settings.mounts),
+    ]
+
+
+def _mount(source: Path, target: str, *, writable: bool = False) -> dict[str, Any]:
+    return {
+        "Type": "bind",
+        "Source": str(source.absolute()),
+        "Target": target,
+        "ReadOnly": not writable,
+        "BindOptions": {"Propagation": "rprivate"},
+    }
+
+
+def _real_devices(spec: ContainerSpec) -> list[str]:
+    return [device.uuid for device in spec.devices if not device.simulated]
+
+
+def _device_requests(spec: ContainerSpec, gpus: str) -> list[dict[str, Any]]:
+    uuids = _real_devices(spec)
+    if not uuids:
+        return []
+    if gpus == "cdi":
+        return [{"Driver": "cdi", "DeviceIDs": [f"nvidia.com/gpu={uuid}" for uuid in uuids]}]
+    return [{"Driver": "nvidia", "DeviceIDs": uuids, "Capabilities": [["gpu"]]}]
+
+
+def _limits(limits: Limits) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    if limits.memory_bytes is not None:  # no swap on top
+        found |= {"Memory": limits.memory_bytes, "MemorySwap": limits.memory_bytes}
+    if limits.cpus is not None:
+        found["NanoCpus"] = round(limits.cpus * 1e9)
+    if limits.pids is not None:
+        found["PidsLimit"] = limits.pids
+    if limits.disk_bytes is not None:
+        found["StorageOpt"] = {"size": str(limits.disk_bytes)}
+    if limits.shm_bytes is not None:
+        found["ShmSize"] = limits.shm_bytes
+    return found

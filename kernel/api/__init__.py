@@ -9,13 +9,14 @@ from typing import Any
 
 # name → the module that has it
 _HOMES = {
+    "Image": "farcell.remote_runtime.api.image",
     "load_ipython_extension": "farcell.kernel.extension",
     "unload_ipython_extension": "farcell.kernel.extension",
     "_jupyter_labextension_paths": "farcell.labextension",
     "_jupyter_server_extension_points": "farcell.labextension",
 }
 
-__all__ = ["__version__", "load_ipython_extension", "unload_ipython_extension"]
+__all__ = ["Image", "__version__", "load_ipython_extension", "unload_ipython_extension"]
 
 
 def __getattr__(name: str) -> Any:

@@ -81,6 +81,11 @@ class SpawnerSetup:
     table: GpuTable
     config: Config
 
+    @property
+    def image_files(self) -> Path:
+        """Where the archives of images' `COPY` steps lie, each named by its SHA-256."""
+        return self.folder / "image-files"
+
 
 class Spawner(ABC):
     """One kind of place. Subclasses are registered in the entry-point group ``farcell.spawners``."""
@@ -106,6 +111,7 @@ class Spawner(ABC):
         """Makes `image` ready, so that `start` finds it; returns at once where it is.
 
         Called before each start, without a lease: nothing is held meanwhile. Two calls for one image build it once.
+        `tell` is called on the event loop, with the beginning of each step and with every line of its output.
         Raises `BuildFailed` with the step and its last lines, or `ImageNotSupported`. When cancelled, nothing goes on.
         """
         if image.is_built:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from attacks import ATTACKS, Facts
 from escaping import Escapes
 from shooting_range import LIMITS, Range, shooting_range
 
+from farcell import remote_runtime
+
 PROCESS = f"""
 c.Gateway.spawners = ["process"]
 c.ProcessSpawner.max_processes = {LIMITS["processes"]}
 c.ProcessSpawner.max_memory_bytes = {LIMITS["memory_bytes"]}
 """
+PROGRAM = Path(remote_runtime.__file__).parent
 NOTHING_HOLDS = {
     *("host_files", "other_leases_files", "agents_files", "agents_program"),
     *("other_leases_sockets", "gateways_socket", "abstract_sockets", "host_loopback"),
@@ -25,7 +29,7 @@ Attack = Callable[[Facts], str | None]
 
 @pytest.fixture(scope="module")
 def open_range() -> Iterator[Range]:
-    with shooting_range(PROCESS, "cpu", {}) as made:
+    with shooting_range(PROCESS, "cpu", {"agents_folders": [str(PROGRAM)]}) as made:
         yield made
 
 

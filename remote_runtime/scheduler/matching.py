@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from ..api import Choice, GpuTable, GpuType, Offer, Request
+from ..api import Choice, GpuTable, GpuType, Isolation, Offer, Request, Walls
 from ..errors import NoSuchOffer
 from .stock import OfferKey
 
@@ -22,18 +22,30 @@ class Option:
         return OfferKey.of(self.offer)
 
 
+NO_WALLS = Walls()
+
+
+def has_walls(offer: Offer, walls: Walls) -> bool:
+    """Whether a container of that offer can stand within them. What nothing isolates has the machine's network."""
+    isolation = walls.isolation or offer.isolation
+    can_be_had = isolation in offer.isolations or isolation is offer.isolation
+    return can_be_had and (walls.network is None or isolation is not Isolation.NONE)
+
+
 def needed(choice: Choice) -> int:
     """How many of an offer a choice takes; a plain CPU is one."""
     return max(1, choice.count)
 
 
-def options(request: Request, offers: Iterable[Offer], table: GpuTable) -> list[Option]:
-    """All that could ever fulfil the request, in the order in which they are tried.
+def options(
+    request: Request, offers: Iterable[Offer], table: GpuTable, walls: Walls = NO_WALLS
+) -> list[Option]:
+    """All that could ever fulfil the request within such walls, in the order in which they are tried.
 
     The request's choices in their order; for each, real devices before simulated ones, then by price, then by
     the spawner's name. What is free now plays no part.
     """
-    ranked = sorted(offers, key=_preference)
+    ranked = sorted((offer for offer in offers if has_walls(offer, walls)), key=_preference)
     return [
         Option(offer, needed(choice))
         for choice in request.choices
@@ -42,7 +54,9 @@ def options(request: Request, offers: Iterable[Offer], table: GpuTable) -> list[
     ]
 
 
-def refusal(request: Request, offers: Sequence[Offer], table: GpuTable) -> NoSuchOffer:
+def refusal(
+    request: Request, offers: Sequence[Offer], table: GpuTable, walls: Walls = NO_WALLS
+) -> NoSuchOffer:
     """What to raise for a request without options.
 
     Raises `UnknownGpu` itself when the table lacks a type that was asked for.
@@ -50,6 +64,8 @@ def refusal(request: Request, offers: Sequence[Offer], table: GpuTable) -> NoSuc
     for choice in request.choices:
         if choice.gpu:
             table.find(choice.gpu)
+    if without := options(request, offers, table):
+        return _wall_refusal(request, walls, [option.offer for option in without])
     have = [
         _counted(offer) for offer in sorted(offers, key=lambda offer: (not offer.gpu, _preference(offer)))
     ]
@@ -58,6 +74,20 @@ def refusal(request: Request, offers: Sequence[Offer], table: GpuTable) -> NoSuc
     elsewhere = "`farcell login URL` for a gateway that has it"
     message = f"{request} can't be had; {there_is}. Type {_listed([*ways, elsewhere], 'or')}."
     return NoSuchOffer(message, asked=str(request), offered=have)
+
+
+def _wall_refusal(request: Request, walls: Walls, offers: Sequence[Offer]) -> NoSuchOffer:
+    """There is what was asked for, but not within such walls."""
+    spawners = _listed(list(dict.fromkeys(offer.spawner for offer in offers)), "and")
+    given = list(
+        dict.fromkeys(one.value for offer in offers for one in offer.isolations or (offer.isolation,))
+    )
+    if walls.isolation is not None and walls.isolation.value not in given:
+        why = f"isolation {_listed(given, 'or')} is all that {spawners} has here"
+    else:
+        why = f"containers of {spawners} have the network of the machine, and no walls"
+    ways = "leave that out, or ask the gateway's operator for a spawner that makes walls, such as docker"
+    return NoSuchOffer(f"{request} can't be had with {walls}: {why}; {ways}.", asked=str(request))
 
 
 def _preference(offer: Offer) -> tuple[bool, int, str, str]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from ..api import Request, SessionId
-from .matching import needed
+from ..api import Request, SessionId, Walls
+from .matching import NO_WALLS, needed
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A session that waits. Turns order the queue; `arrival` counts submissions and breaks ties.
+    """A session that waits. Turns order the queue; `arrival` counts submissions and breaks ties: the queue gives both.
 
     Who is `absent` keeps the place, and is passed over.
     """
@@ -19,9 +19,10 @@ class Waiting:
     session_id: SessionId
     owner: str
     request: Request
-    turn: float
-    arrival: int
+    walls: Walls = NO_WALLS
     absent: bool = False
+    turn: float = 0.0
+    arrival: int = 0
 
     @property
     def count(self) -> int:
@@ -46,24 +47,15 @@ class Queue:
     _waiting: dict[SessionId, Waiting] = field(default_factory=dict)
     _arrivals: int = 0
 
-    def join(
-        self,
-        session_id: SessionId,
-        owner: str,
-        request: Request,
-        held: int,
-        now: float,
-        *,
-        absent: bool = False,
-    ) -> None:
+    def join(self, newcomer: Waiting, held: int, now: float) -> None:
         """`held` is what the owner's leases hold; a session that already waits keeps its turn and request."""
-        if session_id in self._waiting:
+        if newcomer.session_id in self._waiting:
             return
-        own = [waiting for waiting in self._waiting.values() if waiting.owner == owner]
+        own = [waiting for waiting in self._waiting.values() if waiting.owner == newcomer.owner]
         load = held + sum(waiting.count for waiting in own)
         turn = max([now + self.fair_share_s * load, *(waiting.turn for waiting in own)])
         self._arrivals += 1
-        self._waiting[session_id] = Waiting(session_id, owner, request, turn, self._arrivals, absent)
+        self._waiting[newcomer.session_id] = replace(newcomer, turn=turn, arrival=self._arrivals)
 
     def leave(self, session_id: SessionId) -> None:
         """Silent when it does not wait."""

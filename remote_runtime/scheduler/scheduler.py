@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from ..api import Device, GpuTable, Lease, Offer, QueuePlace, Request, SessionId, device_label
+from ..api import Device, GpuTable, Lease, Offer, QueuePlace, Request, SessionId, Walls, device_label
 from ..errors import NoSuchOffer
-from .matching import Option, options, refusal
+from .matching import NO_WALLS, Option, options, refusal
 from .queue import Queue, Waiting, before
 from .reason import reason
 from .stock import Grant, Holding, OfferKey, Stock, Tally
@@ -40,28 +40,32 @@ class Scheduler:
         self._stock.replace_offers(offers)
         self.table = self.table.including(filter(None, (offer.gpu_type for offer in offers)))
 
-    def check(self, request: Request) -> None:
+    def check(self, request: Request, walls: Walls = NO_WALLS) -> None:
         """Raises what `submit` would."""
-        if not self._options(request):
-            raise refusal(request, list(self._stock.offers.values()), self.table)
+        if not self._options(request, walls):
+            raise refusal(request, list(self._stock.offers.values()), self.table, walls)
 
-    def submit(self, session_id: SessionId, owner: str, request: Request, now: float) -> None:
+    def submit(
+        self, session_id: SessionId, owner: str, request: Request, now: float, walls: Walls = NO_WALLS
+    ) -> None:
         """Queues a session; does nothing when it waits or holds something already.
 
-        Raises `NoSuchOffer` when no offer, even when all of it is free, fulfils any choice; `UnknownGpu` for
-        a type that the table lacks.
+        Raises `NoSuchOffer` when no offer, even when all of it is free, fulfils any choice within such walls;
+        `UnknownGpu` for a type that the table lacks.
         """
         if session_id in self._queue or session_id in self._stock.holdings:
             return
-        self.check(request)
-        self._join(session_id, owner, request, now)
+        self.check(request, walls)
+        self._join(Waiting(session_id, owner, request, walls), now)
 
-    def rejoin(self, session_id: SessionId, owner: str, request: Request, since: float) -> None:
+    def rejoin(
+        self, session_id: SessionId, owner: str, request: Request, since: float, walls: Walls = NO_WALLS
+    ) -> None:
         """Queues a session that waited already before a gateway's restart, also while nothing fulfils its request.
 
         To be called in the order in which they joined. They keep their places, but get nothing before `come`.
         """
-        self._join(session_id, owner, request, since, absent=True)
+        self._join(Waiting(session_id, owner, request, walls, absent=True), since)
 
     def come(self, session_id: SessionId) -> None:
         """Somebody waits for it again; silent when it is not in the queue."""
@@ -89,7 +93,7 @@ class Scheduler:
         for waiting in self._queue.line():
             if waiting.absent:
                 continue
-            choices = self._options(waiting.request)
+            choices = self._options(waiting.request, waiting.walls)
             option = next((option for option in choices if self._fits(option, kept)), None)
             if option:
                 grants.append(self._grant(waiting, option, now))
@@ -106,7 +110,7 @@ class Scheduler:
         waiting = next((waiting for waiting in line if waiting.session_id == session_id), None)
         if waiting is None:
             return None
-        choices = self._options(waiting.request)
+        choices = self._options(waiting.request, waiting.walls)
         if not choices:
             return QueuePlace(1, f"{waiting.request} is not offered at the moment")
         ahead = self._rivals(before(line, session_id), choices)
@@ -126,14 +130,14 @@ class Scheduler:
             raise NoSuchOffer(f"{lease.label} is not offered any more")
         return tuple(offered[uuid] for uuid in lease.devices)
 
-    def _join(
-        self, session_id: SessionId, owner: str, request: Request, now: float, *, absent: bool = False
-    ) -> None:
-        held = sum(holding.count for holding in self._stock.holdings.values() if holding.owner == owner)
-        self._queue.join(session_id, owner, request, held, now, absent=absent)
+    def _join(self, newcomer: Waiting, now: float) -> None:
+        held = sum(
+            holding.count for holding in self._stock.holdings.values() if holding.owner == newcomer.owner
+        )
+        self._queue.join(newcomer, held, now)
 
-    def _options(self, request: Request) -> list[Option]:
-        return options(request, self._stock.offers.values(), self.table)
+    def _options(self, request: Request, walls: Walls) -> list[Option]:
+        return options(request, self._stock.offers.values(), self.table, walls)
 
     def _fits(self, option: Option, kept: set[OfferKey]) -> bool:
         return option.key not in kept and option.count <= self._stock.tally(option.offer).free
@@ -154,7 +158,7 @@ class Scheduler:
     def _rivals(self, ahead: Iterable[Waiting], choices: Sequence[Option]) -> list[list[Option]]:
         """For each of those ahead who accepts one of the same offers, what they accept."""
         keys = {option.key for option in choices}
-        wanted = (self._options(waiting.request) for waiting in ahead)
+        wanted = (self._options(waiting.request, waiting.walls) for waiting in ahead)
         return [theirs for theirs in wanted if any(option.key in keys for option in theirs)]
 
     def _tallies(self, choices: Sequence[Option]) -> dict[str, Tally]:

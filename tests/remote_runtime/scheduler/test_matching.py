@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from farcell.remote_runtime.api import GIB, Device, Isolation, Nanos, Offer, Request, default_table
+from farcell.remote_runtime.api import GIB, Device, Isolation, Nanos, Offer, Request, Walls, default_table
 from farcell.remote_runtime.errors import NoSuchOffer, UnknownGpu
 from farcell.remote_runtime.scheduler.matching import options, refusal
 
@@ -104,3 +104,58 @@ def test_a_refusal_where_nothing_is_offered_says_so():
 def test_a_type_that_the_table_lacks_is_refused_as_unknown():
     with pytest.raises(UnknownGpu, match="nearest: H100"):
         refusal(Request.from_json("H1000"), [offer("H100")], TABLE)
+
+
+# --- walls ---
+
+
+def walled(name: str, *isolations: Isolation, spawner: str = "docker") -> Offer:
+    """The first is what it has unasked."""
+    return replace(offer(name, spawner=spawner), isolation=isolations[0], isolations=isolations)
+
+
+BOTH = (Isolation.CONTAINER, Isolation.SANDBOX)
+
+
+@pytest.mark.parametrize(
+    ("isolation", "network", "spawners"),
+    [
+        (None, None, ["docker", "process", "sandboxes"]),
+        ("container", None, ["docker"]),
+        ("sandbox", None, ["docker", "sandboxes"]),
+        ("none", None, ["process"]),
+        (None, "none", ["docker", "sandboxes"]),
+        (None, "pypi.org", ["docker", "sandboxes"]),
+        ("sandbox", "egress", ["docker", "sandboxes"]),
+        ("none", "egress", []),
+    ],
+)
+def test_only_offers_with_such_walls_are_considered(isolation, network, spawners):
+    offers = [
+        offer("H100"),
+        walled("H100", *BOTH),
+        walled("H100", Isolation.SANDBOX, spawner="sandboxes"),
+    ]
+    found = options(Request.parse("H100"), offers, TABLE, Walls.parse(isolation, network))
+    assert [option.offer.spawner for option in found] == spawners
+
+
+def refused_walls(walls: Walls, *offers: Offer) -> str:
+    return refusal(Request.parse("H100"), offers, TABLE, walls).message
+
+
+def test_where_no_spawner_makes_walls_the_refusal_says_so():
+    assert refused_walls(Walls.parse("sandbox", None), offer("H100")) == (
+        "H100 can't be had with --isolation sandbox: isolation none is all that process has here; "
+        "leave that out, or ask the gateway's operator for a spawner that makes walls, such as docker."
+    )
+    assert refused_walls(Walls.parse(None, "none"), offer("H100")) == (
+        "H100 can't be had with --network none: containers of process have the network of the machine, and no "
+        "walls; leave that out, or ask the gateway's operator for a spawner that makes walls, such as docker."
+    )
+
+
+def test_a_gpu_that_is_not_there_is_refused_as_that_whatever_the_walls():
+    assert "L4 can't be had; all that is here: 2 H100." in (
+        refusal(Request.parse("L4"), [offer("H100")], TABLE, Walls.parse("sandbox", None)).message
+    )

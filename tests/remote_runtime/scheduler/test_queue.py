@@ -1,5 +1,5 @@
 from farcell.remote_runtime.api import Request, SessionId
-from farcell.remote_runtime.scheduler.queue import Queue, before
+from farcell.remote_runtime.scheduler.queue import Queue, Waiting, before
 
 SHARE_S = 600.0
 
@@ -8,7 +8,7 @@ def joined(*joins: tuple[str, str, float, int, float]) -> Queue:
     """A queue that sessions joined: id, owner, time, what the owner held then; in this order."""
     queue = Queue(SHARE_S)
     for session_id, owner, request, held, now in joins:
-        queue.join(SessionId(session_id), owner, Request.parse(request), held, now)
+        queue.join(Waiting(SessionId(session_id), owner, Request.parse(request)), held, now)
     return queue
 
 
@@ -62,7 +62,7 @@ def test_who_leaves_and_joins_again_starts_anew():
     queue = joined(("b", "bob", "H100", 0, 0), ("a", "ann", "H100", 0, 1))
     queue.leave(SessionId("b"))
     assert SessionId("b") not in queue
-    queue.join(SessionId("b"), "bob", Request.parse("H100"), 0, 2)
+    queue.join(Waiting(SessionId("b"), "bob", Request.parse("H100")), 0, 2)
     assert line(queue) == ["a", "b"]
 
 

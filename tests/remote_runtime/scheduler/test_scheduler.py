@@ -15,6 +15,7 @@ from farcell.remote_runtime.api import (
     QueuePlace,
     Request,
     SessionId,
+    Walls,
     default_table,
 )
 from farcell.remote_runtime.errors import NoSuchOffer
@@ -276,6 +277,28 @@ def test_the_devices_of_a_taken_over_lease_are_told_as_they_are_offered(schedule
 def test_the_devices_of_a_lease_that_is_not_offered_any_more_are_refused(scheduler, lost: Lease):
     with pytest.raises(NoSuchOffer, match="not offered any more"):
         scheduler.devices(lost)
+
+
+def test_walls_are_waited_for_where_they_can_be_had(scheduler):
+    walls = Walls.parse("sandbox", "none")
+    with pytest.raises(NoSuchOffer, match="--network none --isolation sandbox"):
+        scheduler.submit(SessionId("a"), "ann", Request.parse("H100"), 0, walls)
+    sandboxes = offer(
+        "H100",
+        1,
+        spawner="docker",
+        isolation=Isolation.CONTAINER,
+        isolations=tuple(Isolation)[1:],
+        devices=(),
+    )
+    scheduler.update([offer(), sandboxes])
+    for session in "ab":
+        scheduler.submit(SessionId(session), session, Request.parse("H100"), 0, walls)
+    [grant] = scheduler.place(0)
+    assert (grant.session_id, grant.offer.spawner) == ("a", "docker")
+    assert place_of(scheduler, "b").reason == "1 of 1 H100 is held"
+    scheduler.update([offer()])
+    assert place_of(scheduler, "b").reason == "H100 is not offered at the moment"
 
 
 def rejoin(

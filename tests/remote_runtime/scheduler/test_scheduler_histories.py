@@ -85,7 +85,7 @@ class Histories(RuleBasedStateMachine):
     def nobody_was_overtaken(self, line: list[Waiting], granted: list[Grant]) -> None:
         rank = {waiting.session_id: number for number, waiting in enumerate(line)}
         for left in (waiting for waiting in line if waiting.session_id in self.waiting):
-            for option in self.scheduler._options(left.request):
+            for option in self.scheduler._options(left.request, left.walls):
                 if option.count <= self.scheduler._stock.tally(option.offer).usable:
                     later = [grant for grant in granted if rank[grant.session_id] > rank[left.session_id]]
                     assert option.key not in [OfferKey.of(grant.offer) for grant in later]

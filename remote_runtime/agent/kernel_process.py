@@ -12,6 +12,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from . import kernel_launcher
 from .lease_folder import LeaseFolder
 
 EXTENSION = "farcell.remote_runtime.agent.kernel_extension"
@@ -30,10 +31,15 @@ class Connection:
 
 
 class KernelProcess:
-    """Starts, signals and ends the kernel; one process at a time, in a process group of its own."""
+    """Starts, signals and ends the kernel; one process at a time, in a process group of its own.
 
-    def __init__(self, folder: LeaseFolder) -> None:
+    What it writes past its messages (native code, its own children) goes to the descriptor `output`; None is the
+    agent's own.
+    """
+
+    def __init__(self, folder: LeaseFolder, output: int | None = None) -> None:
         self._folder = folder
+        self._output = output
         self._starts = 0
         self._process: subprocess.Popen[bytes] | None = None
         self._killed = False
@@ -45,23 +51,42 @@ class KernelProcess:
         self._killed = False
         self.connection = Connection(self._folder.run / f"k{self._starts}", secrets.token_hex(32).encode())
         connection_file = self._folder.run / f"kernel-{self._starts}.json"
-        descriptor = os.open(connection_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            json.dump(self._connection_facts(), file)
+        self._write(connection_file)
+        uid = self._folder.kernel_uid
         self._process = subprocess.Popen(
             [
                 self._folder.python,
-                "-m",
-                "ipykernel_launcher",
+                *self._launch(),
                 f"--IPKernelApp.connection_file={connection_file}",
-                f"--IPKernelApp.extra_extensions={EXTENSION}",
                 # what front ends ask of a kernel's history is answered; nothing of it is left in the container
                 "--HistoryManager.hist_file=:memory:",
             ],
-            cwd=self._folder.work,
+            cwd=self._folder.work if self._folder.launcher is None else "/",
             stdin=subprocess.DEVNULL,
+            stdout=self._output,
+            stderr=self._output,
             start_new_session=True,
+            user=uid,
+            group=uid,
+            extra_groups=None if uid is None else [],
         )
+
+    def _launch(self) -> list[str]:
+        launcher = self._folder.launcher
+        if launcher is None:
+            return ["-m", "ipykernel_launcher", f"--IPKernelApp.extra_extensions={EXTENSION}"]
+        extension = f"--IPKernelApp.extra_extensions={kernel_launcher.EXTENSION}"
+        return [str(launcher), str(self._folder.work), extension]
+
+    def _write(self, connection_file: Path) -> None:
+        """For the agent and the kernel alone. What a kernel before this may have put in its place is not written to."""
+        connection_file.unlink(missing_ok=True)
+        descriptor = os.open(connection_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            if self._folder.kernel_uid is not None:
+                os.fchown(descriptor, -1, self._folder.kernel_uid)
+                os.fchmod(descriptor, 0o640)
+            json.dump(self._connection_facts(), file)
 
     def _connection_facts(self) -> dict[str, object]:
         ports = {f"{channel}_port": number for number, channel in enumerate(_CHANNELS, start=1)}

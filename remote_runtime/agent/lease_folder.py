@@ -12,7 +12,8 @@ from typing import Any
 class LeaseFolder:
     """The fields of ``agent.json``. `run` is short enough for unix sockets; `python` is the kernel's interpreter.
 
-    `egress` is the gateway's proxy for this lease, if there is one.
+    `egress` is the gateway's proxy for this lease, if there is one. `kernel_uid` is the user (and the group) that the
+    kernel runs as, and `launcher` the file that starts it there; None: the agent's own user, and ipykernel's launcher.
     """
 
     path: Path
@@ -26,6 +27,8 @@ class LeaseFolder:
     run: Path
     devices: tuple[dict[str, Any], ...]
     egress: Path | None = None
+    kernel_uid: int | None = None
+    launcher: Path | None = None
 
     @classmethod
     def read(cls, path: Path) -> LeaseFolder:
@@ -42,6 +45,8 @@ class LeaseFolder:
             run=Path(facts["run"]),
             devices=tuple(facts["devices"]),
             egress=Path(facts["egress"]) if facts.get("egress") else None,
+            kernel_uid=facts.get("kernel_uid"),
+            launcher=Path(facts["launcher"]) if facts.get("launcher") else None,
         )
 
     @property

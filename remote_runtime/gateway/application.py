@@ -33,7 +33,7 @@ from .live_session import LiveSession
 from .options import GatewayOptions
 from .places import Places
 from .recovery import Recovery
-from .routes import make_application
+from .routes import AGENT_ROUTES, ROUTES, make_application
 from .sessions import SessionDesk
 from .users import User
 
@@ -175,16 +175,13 @@ def _bind(options: GatewayOptions) -> list[socket]:
 
 
 def _listen(gateway: Gateway, tcp: list[socket], stack: AsyncExitStack) -> None:
-    """One server on TCP for clients, one on the unix socket for agents; both speak the same routes."""
-    application = make_application(gateway)
+    """One server on TCP for clients, one on the unix socket for agents, which serves them alone."""
     gateway.port = tcp[0].getsockname()[1]
     config.make_private(gateway.keeper.folders.socket.parent)
-    for sockets, tls in (
-        (tcp, gateway.options.tls),
-        ([bind_unix_socket(str(gateway.keeper.folders.socket), mode=0o600)], None),
-    ):
+    unix = bind_unix_socket(str(gateway.keeper.folders.socket), mode=0o600)
+    for sockets, routes, tls in ((tcp, ROUTES, gateway.options.tls), ([unix], AGENT_ROUTES, None)):
         server = HTTPServer(
-            application,
+            make_application(gateway, routes),
             ssl_options=tls,
             max_header_size=MAX_HEAD_BYTES,
             max_body_size=2 * MAX_DROPPED_BYTES,  # handlers refuse before, in words

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from tornado.web import Application
@@ -14,7 +15,8 @@ if TYPE_CHECKING:
 MAX_FRAME_BYTES = channels.MAX_MESSAGE_BYTES
 _ID = r"([A-Za-z0-9-]{1,64})"
 
-ROUTES: tuple[tuple[str, type[base.Guard]], ...] = (
+Route = tuple[str, type[base.Guard]]
+ROUTES: tuple[Route, ...] = (
     (r"/api/?", jupyter.ApiVersion),
     (r"/api/status", jupyter.ApiStatus),
     (r"/api/me", jupyter.ApiMe),
@@ -47,12 +49,13 @@ ROUTES: tuple[tuple[str, type[base.Guard]], ...] = (
     (r"/metrics", system.Metrics),
 )
 """What each of them answers with is said beside its methods (`handlers.operation`)."""
+AGENT_ROUTES = tuple(route for route in ROUTES if route[1] is agents.AgentConnect)
 
 
-def make_application(gateway: Gateway) -> Application:
+def make_application(gateway: Gateway, routes: Sequence[Route] = ROUTES) -> Application:
     facts = {"gateway": gateway}
     return Application(
-        [(path, handler, facts) for path, handler in ROUTES],
+        [(path, handler, facts) for path, handler in routes],
         default_handler_class=base.Missing,
         default_handler_args=facts,
         websocket_max_message_size=MAX_FRAME_BYTES,

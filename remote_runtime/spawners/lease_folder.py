@@ -34,6 +34,8 @@ class AgentSettings:
 
     `python` is the kernel's interpreter; `socket` is where the gateway listens; `run` is for the agent's own sockets.
     `egress` is the socket of the gateway's proxy: where it is given, the agent opens the way there to the kernel.
+    `kernel_uid` is the user that the kernel runs as, and `launcher` the file that starts it; None where both processes
+    are one user's, and of one environment.
     """
 
     gateway_id: GatewayId
@@ -48,6 +50,8 @@ class AgentSettings:
     log: str
     devices: tuple[Device, ...]
     egress: str | None = None
+    kernel_uid: int | None = None
+    launcher: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +95,8 @@ class LeaseFolder:
         for folder in (self.home, self.work):
             folder.mkdir(mode=0o700, exist_ok=True)
         _make_private(self.run)
-        _write_private(self.token, spec.token.encode())
-        _write_private(self.settings, encode(self._agent_settings(spec, python)))
+        write_private(self.token, spec.token.encode())
+        write_private(self.settings, encode(self._agent_settings(spec, python)))
         self.log.touch(mode=0o600)
 
     def clear(self) -> None:
@@ -127,7 +131,8 @@ def _make_private(folder: Path) -> None:
         )
 
 
-def _write_private(path: Path, data: bytes) -> None:
+def write_private(path: Path, data: bytes) -> None:
+    """Anew, for this user alone."""
     path.unlink(missing_ok=True)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:

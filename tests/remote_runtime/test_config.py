@@ -43,7 +43,7 @@ def test_kernels_that_start_together_on_a_new_machine_agree_on_its_id():
 
 
 def test_a_socket_lies_in_its_folder_unless_that_is_too_long(tmp_path):
-    assert config.socket_path(Path("/short")) == Path("/short/gateway.sock")
+    assert config.socket_path(Path("/short")) == Path("/short/agents/gateway.sock")
     long = tmp_path / ("x" * 120)
     found = config.socket_path(long)
     assert len(os.fsencode(found)) <= config.MAX_SOCKET_PATH

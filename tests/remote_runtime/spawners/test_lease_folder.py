@@ -63,6 +63,8 @@ def test_the_agents_settings_are_all_that_it_needs(short):
             {"uuid": "GPU-1", "gpu": "H100", "memory_bytes": 80, "simulated": False, "foreign": False}
         ],
         "egress": None,
+        "kernel_uid": None,
+        "launcher": None,
     }
     assert folder.token.read_text() == "secret"
 

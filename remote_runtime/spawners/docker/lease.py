@@ -1,0 +1,53 @@
+"""A lease's folder as the Docker spawner fills it; the agent's alone, at `layout.LEASE` in the container."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ...api.json_form import encode
+from ..contract import ContainerSpec
+from ..lease_folder import AgentSettings, write_private
+from . import layout
+from .cache_folder import share_cache
+
+_TOKEN, _SETTINGS, _LOG = "token", "agent.json", "container.log"
+MAX_NOTED_BYTES = 64 << 10
+
+
+def fill_lease(spec: ContainerSpec, launcher: str) -> None:
+    """Token and settings are written anew. Raises `OSError`."""
+    share_cache(spec.cache, layout.KERNEL_UID)
+    write_private(spec.folder / _TOKEN, spec.token.encode())
+    write_private(spec.folder / _SETTINGS, encode(_agent_settings(spec, launcher)))
+    (spec.folder / _LOG).touch(mode=0o600)
+
+
+def clear_lease(folder: Path) -> None:
+    """Removes what must not outlive the container."""
+    (folder / _TOKEN).unlink(missing_ok=True)
+
+
+def note_engines_log(folder: Path, said: bytes) -> None:
+    """What a container wrote before its agent had a log, once: it says why there never was an agent."""
+    log = folder / _LOG
+    if said and log.exists() and not log.stat().st_size:
+        log.write_bytes(said[-MAX_NOTED_BYTES:])
+
+
+def _agent_settings(spec: ContainerSpec, launcher: str) -> AgentSettings:
+    return AgentSettings(
+        gateway_id=spec.gateway_id,
+        session_id=spec.session_id,
+        lease_id=spec.lease_id,
+        socket=f"{layout.GATEWAY}/{spec.socket.name}",
+        token_file=f"{layout.LEASE}/{_TOKEN}",
+        python="python3",
+        home=layout.HOME,
+        work=layout.WORK,
+        run=layout.RUN,
+        log=f"{layout.LEASE}/{_LOG}",
+        devices=spec.devices,
+        egress=f"{layout.EGRESS}/{spec.egress.name}" if spec.egress else None,
+        kernel_uid=layout.KERNEL_UID,
+        launcher=launcher,
+    )

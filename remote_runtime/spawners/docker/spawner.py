@@ -1,0 +1,211 @@
+"""The Docker spawner: one container of the engine's per lease."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, ClassVar, Self
+from weakref import WeakValueDictionary
+
+from ...api import GatewayId, GpuTable, Isolation, LeaseId, Offer, SessionId
+from ...errors import FarcellError, ImageNotSupported, StartFailed
+from ..contract import Container, ContainerSpec, ContainerState, Spawner, SpawnerSetup
+from ..nvml import Nvml
+from .agent_environment import AgentEnvironment, agent_environment
+from .container import (
+    GATEWAY_LABEL,
+    LEASE_LABEL,
+    SESSION_LABEL,
+    ContainerSettings,
+    container_name,
+    create_body,
+    gateway_filter,
+)
+from .engine import Engine, EngineRefused
+from .lease import clear_lease, fill_lease, note_engines_log
+from .offers import DockerOffers
+from .options import DockerOptions, DockerSettings
+from .states import exit_code, folder_of, state_of
+
+log = logging.getLogger(__name__)
+_LOG_LINES = 200
+
+
+class DockerSpawner(Spawner):
+    """Containers of a Docker or Podman engine on this machine, by its socket."""
+
+    name: ClassVar[str] = "docker"
+
+    def __init__(self, settings: DockerSettings, table: GpuTable, nvml: Nvml | None = None) -> None:
+        """Raises `BadRequest` for simulated devices that can't be meant."""
+        self.settings = settings
+        self.network = settings.networks.get(Isolation.CONTAINER)
+        self.engine = Engine(settings.url)
+        self._offers = DockerOffers(self.engine, settings, table, nvml or Nvml())
+        self._agent: AgentEnvironment | None = None
+        self._making_agent = asyncio.Lock()
+        self._locks: WeakValueDictionary[LeaseId, asyncio.Lock] = WeakValueDictionary()
+        self._starting: set[LeaseId] = set()
+        self._under_way: set[asyncio.Task[None]] = set()
+        self._has_disk_limit = settings.limits.disk_bytes is not None
+
+    @classmethod
+    def configured(cls, setup: SpawnerSetup) -> Self:
+        return cls(DockerOptions(config=setup.config).settings(setup), setup.table)
+
+    async def offers(self, table: GpuTable) -> list[Offer]:
+        return await self._offers.read(table, self.name)
+
+    async def start(self, spec: ContainerSpec) -> None:
+        abandoned = asyncio.Event()
+        try:
+            await self._see_through(self._start(spec, abandoned))
+        except asyncio.CancelledError:
+            abandoned.set()
+            raise
+
+    async def stop(self, lease_id: LeaseId) -> None:
+        await self._see_through(self._stop(lease_id))
+
+    async def list(self, gateway_id: GatewayId) -> list[Container]:
+        """What this very process is starting is told once it runs, and not as dead before."""
+        found = await self.engine.containers(gateway_filter(gateway_id))
+        starting = set(self._starting)
+        containers = [await self._container(facts) for facts in found]
+        return [
+            one
+            for one in containers
+            if one.state is ContainerState.RUNNING or one.lease_id not in starting | self._starting
+        ]
+
+    async def close(self) -> None:
+        """Waits for what was begun and given up: an engine that answers late must not leave a container behind."""
+        await asyncio.gather(*self._under_way, return_exceptions=True)
+        await self.engine.close()
+        self._offers.close()
+
+    # --- one lease ---
+
+    async def _start(self, spec: ContainerSpec, abandoned: asyncio.Event) -> None:
+        async with self._lock(spec.lease_id):
+            self._starting.add(spec.lease_id)
+            try:
+                await self._start_once(spec)
+                if abandoned.is_set():
+                    await self._end(spec.lease_id)
+            except EngineRefused as refusal:
+                await self._end(spec.lease_id)
+                raise _refused(spec, refusal) from refusal
+            except (FarcellError, OSError) as error:
+                await self._end_if_answered(spec.lease_id)
+                clear_lease(spec.folder)
+                if isinstance(error, FarcellError):
+                    raise
+                raise StartFailed(f"lease {spec.lease_id} can't start: {error}") from error
+            finally:
+                self._starting.discard(spec.lease_id)
+
+    async def _start_once(self, spec: ContainerSpec) -> None:
+        name = container_name(spec.lease_id)
+        if facts := await self.engine.inspect(name):
+            if state_of(str(facts["State"]["Status"])) is ContainerState.RUNNING:
+                return
+            await self._end(spec.lease_id)
+        agent = await self._agent_environment()
+        body = create_body(spec, await self._container_settings(agent))
+        await asyncio.to_thread(fill_lease, spec, agent.launcher)
+        await self._create(name, body)
+        await self.engine.call(lambda client: client.start(name))
+        log.info("lease %s: container %s started", spec.lease_id, name)
+
+    async def _create(self, name: str, body: dict[str, Any]) -> None:
+        if not self._has_disk_limit:
+            body["HostConfig"].pop("StorageOpt", None)
+        try:
+            await self.engine.call(lambda client: client.create_container_from_config(body, name))
+        except EngineRefused as refusal:
+            if "storage-opt" not in str(refusal) or "StorageOpt" not in body["HostConfig"]:
+                raise
+            log.warning("the engine's storage holds no limit of a container's disk: %s", refusal)
+            self._has_disk_limit = False
+            await self._create(name, body)
+
+    async def _stop(self, lease_id: LeaseId) -> None:
+        async with self._lock(lease_id):
+            await self._end(lease_id)
+
+    async def _end(self, lease_id: LeaseId) -> None:
+        name = container_name(lease_id)
+        while facts := await self.engine.inspect(name):
+            with suppress(EngineRefused):  # gone meanwhile, or somebody else removes it: the next look tells
+                await self.engine.call(lambda client: client.remove_container(name, v=True, force=True))
+            if folder := folder_of(facts.get("Mounts") or ()):
+                await asyncio.to_thread(clear_lease, folder)
+            log.info("lease %s: stopped, nothing of it runs", lease_id)
+
+    async def _end_if_answered(self, lease_id: LeaseId) -> None:
+        with suppress(FarcellError):
+            await self._end(lease_id)
+
+    # --- what the engine says ---
+
+    async def _container(self, facts: dict[str, Any]) -> Container:
+        labels = facts.get("Labels") or {}
+        state = state_of(str(facts["State"]))
+        folder = folder_of(facts.get("Mounts") or ())
+        if state is ContainerState.DEAD and folder is not None:
+            await self._note_engines_log(str(facts["Id"]), folder)
+        return Container(
+            gateway_id=GatewayId(labels.get(GATEWAY_LABEL, "")),
+            session_id=SessionId(labels.get(SESSION_LABEL, "")),
+            lease_id=LeaseId(labels.get(LEASE_LABEL, "")),
+            state=state,
+            exit_code=exit_code(str(facts.get("Status", ""))),
+        )
+
+    async def _note_engines_log(self, container: str, folder: Path) -> None:
+        with suppress(EngineRefused):  # it is being removed
+            said = await self.engine.log_tail(container, _LOG_LINES)
+            await asyncio.to_thread(note_engines_log, folder, said)
+
+    async def _agent_environment(self) -> AgentEnvironment:
+        async with self._making_agent:
+            if self._agent is None:
+                self._agent = await asyncio.to_thread(agent_environment, self.settings.agents)
+            return self._agent
+
+    async def _container_settings(self, agent: AgentEnvironment) -> ContainerSettings:
+        return ContainerSettings(
+            agent=agent.folder,
+            command=agent.command,
+            image=self.settings.image,
+            runtimes=self.settings.runtimes,
+            limits=self.settings.limits,
+            mounts=self.settings.mounts,
+            gpus=await self._offers.gpus(),
+        )
+
+    def _lock(self, lease_id: LeaseId) -> asyncio.Lock:
+        return self._locks.setdefault(lease_id, asyncio.Lock())
+
+    async def _see_through(self, work: Coroutine[Any, Any, None]) -> None:
+        """Goes on with `work` when the caller is cancelled: a call that the engine has heard can't be taken back."""
+        task = asyncio.create_task(work)
+        self._under_way.add(task)
+        task.add_done_callback(self._over)
+        await asyncio.shield(task)
+
+    def _over(self, task: asyncio.Task[None]) -> None:
+        self._under_way.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            log.info("a container's start or stop failed: %s", error)
+
+
+def _refused(spec: ContainerSpec, refusal: EngineRefused) -> FarcellError:
+    said = str(refusal)
+    if refusal.status == 404 and "image" in said.lower():
+        return ImageNotSupported(f"the engine has no such image: {said}")
+    return StartFailed(f"lease {spec.lease_id} can't start: the engine said: {said}")

@@ -16,7 +16,7 @@ from typing import Any
 
 from msgspec.json import schema_components
 
-from ..api import Offer, OfferFacts, Request, Session, SessionFacts
+from ..api import Network, Offer, OfferFacts, Request, Session, SessionFacts
 from ..api.request import MAX_LENGTH
 from ..errors import (
     BadRequest,
@@ -90,6 +90,8 @@ def _places() -> Iterator[Place]:
 def _custom(cls: type) -> dict[str, Any]:
     if cls is Request:
         return {"type": "string", "maxLength": MAX_LENGTH, "examples": ["H100", "H100:2,L40S", "24GB", "cpu"]}
+    if cls is Network:
+        return {"type": "string", "examples": ["none", "egress", "pypi.org,*.huggingface.co"]}
     raise NotImplementedError(f"{cls.__name__} has no JSON form")
 
 

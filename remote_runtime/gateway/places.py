@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Mapping
 
-from ..api import GpuTable, Offer
+from ..api import GpuTable, Lease, Network, Offer, Walls
 from ..scheduler import Scheduler
 from ..spawners.contract import Spawner
 
@@ -43,6 +43,15 @@ class Places:
         """What can be had now: free counts without what leases hold."""
         await self.refresh()
         return self.scheduler.free_offers()
+
+    def network(self, lease: Lease, walls: Walls) -> Network | None:
+        """What a lease's container reaches within those walls; None: what its machine does."""
+        return walls.network or self.spawners[lease.spawner].network
+
+    def walls(self, lease: Lease, asked: Walls) -> Walls:
+        """Those that a lease's container has, with what was not asked for, as far as it is known."""
+        offer = self.scheduler.offer(lease)
+        return Walls(asked.isolation or (offer.isolation if offer else None), self.network(lease, asked))
 
     async def _offers(self, spawner: Spawner) -> list[Offer]:
         try:

@@ -23,6 +23,7 @@ from ..api import (
     SessionState,
     Shown,
     UserId,
+    Walls,
     from_json,
     to_json,
 )
@@ -132,6 +133,10 @@ def read_queue(connection: Connection) -> list[Queued]:
         )
         for row in rows
     ]
+
+
+def set_walls(connection: Connection, session_id: SessionId, walls: Walls) -> None:
+    connection.execute(update(sessions).where(sessions.c.id == session_id).values(walls=to_json(walls)))
 
 
 def set_holder(connection: Connection, session_id: SessionId, holder: Holder) -> None:

@@ -98,7 +98,7 @@ class Recovery:
             live.withdraw_at = _on_monotonic_clock(queued.withdraw_at)
         self._keeper.live[session.id] = live
         since = _on_monotonic_clock(queued.since)
-        self._places.scheduler.rejoin(session.id, live.owner, session.request, since)
+        self._places.scheduler.rejoin(session.id, live.owner, session.request, since, session.walls)
         self._background.spawn(self._let_come(live), f"queueing session {session.id}")
 
     async def _let_come(self, live: LiveSession) -> None:

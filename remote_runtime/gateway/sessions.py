@@ -9,6 +9,8 @@ import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from sqlalchemy import Connection
+
 from ..api import (
     EndReason,
     Holder,
@@ -67,14 +69,15 @@ class SessionDesk:
 
         A new one is withdrawn when it has waited for `queue_s`.
         Raises `NoSuchOffer` where nothing could ever fulfil the request, `SessionHoldsOther` when the session runs with
-        another request.
+        another request, or within other walls; who asks for none takes those that there are.
         """
         await self._places.refresh()
         live = await self._live_of(user, spec.key)
         if live is None:
-            self._places.scheduler.check(spec.request)
+            self._places.scheduler.check(spec.request, spec.walls)
         else:
-            _check_same(live.session, spec)
+            self._check_same(live, spec)
+            spec = replace(spec, walls=live.session.walls)
         session, _ = await self._database.write(
             lambda connection: records.find_or_add_session(connection, user.id, spec)
         )
@@ -84,7 +87,7 @@ class SessionDesk:
             live = self._keeper.live.get(session.id)
         if live is None:
             return await self._queue(user, replace(session, request=spec.request), queue_s)
-        _check_same(live.session, spec)
+        self._check_same(live, spec)
         live.wanted.set()
         self._set_settings(live, spec.settings)
         return live.view()
@@ -94,6 +97,15 @@ class SessionDesk:
         found = await self._database.read(lambda connection: records.find_session(connection, user.id, key))
         live = None if found is None else self._keeper.live.get(found)
         return None if live is None or live.ending else live
+
+    def _check_same(self, live: LiveSession, spec: SessionSpec) -> None:
+        """Raises `SessionHoldsOther`."""
+        session, lease = live.session, live.lease
+        if session.request != spec.request:
+            raise _holds_other(session, str(session.request), str(spec.request))
+        walls = self._places.walls(lease, session.walls) if lease else session.walls
+        if spec.walls.over(walls) != walls:
+            raise _holds_other(session, str(walls) or "its spawner's own walls", str(spec.walls))
 
     def _set_settings(self, live: LiveSession, settings: SessionSettings) -> None:
         if live.session.settings != settings:
@@ -108,13 +120,16 @@ class SessionDesk:
         )
         live.wanted.set()
         live.withdraw_at = time.monotonic() + queue_s
-        self._places.scheduler.submit(session.id, user.id, session.request, time.monotonic())
+        self._places.scheduler.submit(session.id, user.id, session.request, time.monotonic(), session.walls)
         self._keeper.live[session.id] = live
         since = datetime.now(UTC)
         until = since + timedelta(seconds=queue_s) if math.isfinite(queue_s) else None
-        await self._database.write(
-            lambda connection: records.set_queued(connection, session.id, session.request, since, until)
-        )
+
+        def write(connection: Connection) -> None:
+            records.set_walls(connection, session.id, session.walls)  # others may have asked meanwhile
+            records.set_queued(connection, session.id, session.request, since, until)
+
+        await self._database.write(write)
         self.place()
         return live.view()
 
@@ -247,12 +262,10 @@ def _may_see(user: User, live: LiveSession) -> bool:
     return user.id == live.owner or user.is_operator
 
 
-def _check_same(session: Session, spec: SessionSpec) -> None:
-    if session.request != spec.request:
-        name = session.name
-        raise SessionHoldsOther(
-            f"session {name} runs with {session.request}, not {spec.request}: "
-            f"add -n NAME for a second session, or end this one with %gpu stop {name}",
-            name=name,
-            holds=str(session.request),
-        )
+def _holds_other(session: Session, holds: str, asked: str) -> SessionHoldsOther:
+    return SessionHoldsOther(
+        f"session {session.name} runs with {holds}, not {asked}: "
+        f"add -n NAME for a second session, or end this one with %gpu stop {session.name}",
+        name=session.name,
+        holds=holds,
+    )

@@ -122,9 +122,13 @@ class Scheduler:
         stock = self._stock
         return [replace(offer, count_free=stock.tally(offer).free) for offer in stock.offers.values()]
 
+    def offer(self, lease: Lease) -> Offer | None:
+        """What a lease was granted, as its spawner offers it now."""
+        return self._stock.offers.get(OfferKey(lease.spawner, lease.offer, lease.simulated))
+
     def devices(self, lease: Lease) -> tuple[Device, ...]:
         """What a lease holds, as its spawner offers it now; raises `NoSuchOffer` where it does so no more."""
-        offer = self._stock.offers.get(OfferKey(lease.spawner, lease.offer, lease.simulated))
+        offer = self.offer(lease)
         offered = {device.uuid: device for device in offer.devices} if offer else {}
         if offer is None or not offered.keys() >= {*lease.devices}:
             raise NoSuchOffer(f"{lease.label} is not offered any more")

@@ -95,7 +95,7 @@ class Histories(RuleBasedStateMachine):
             place = self.scheduler.queue_place(waiting.session_id, self.now)
             assert place is not None
             if place.place == 1:
-                for option in self.scheduler._options(waiting.request):
+                for option in self.scheduler._options(waiting.request, waiting.walls):
                     assert option.count > self.scheduler._stock.tally(option.offer).free
 
     @invariant()

@@ -144,18 +144,18 @@ def _environment(spec: ContainerSpec, settings: ContainerSettings) -> dict[str, 
 
 def _mounts(spec: ContainerSpec, settings: ContainerSettings) -> list[dict[str, Any]]:
     """Bind mounts whose source has to be there: the engine makes no folder of its own in a missing one's place."""
-    egress = [_mount(spec.egress.parent, layout.EGRESS)] if spec.egress else []
+    egress = [mount(spec.egress.parent, layout.EGRESS)] if spec.egress else []
     return [
-        _mount(settings.agent, layout.AGENT),
-        _mount(spec.folder, layout.LEASE, writable=True),
-        _mount(spec.socket.parent, layout.GATEWAY),
-        _mount(spec.cache, layout.CACHE, writable=True),
+        mount(settings.agent, layout.AGENT),
+        mount(spec.folder, layout.LEASE, writable=True),
+        mount(spec.socket.parent, layout.GATEWAY),
+        mount(spec.cache, layout.CACHE, writable=True),
         *egress,
-        *(_mount(one.source, one.target, writable=one.writable) for one in settings.mounts),
+        *(mount(one.source, one.target, writable=one.writable) for one in settings.mounts),
     ]
 
 
-def _mount(source: Path, target: str, *, writable: bool = False) -> dict[str, Any]:
+def mount(source: Path, target: str, *, writable: bool = False) -> dict[str, Any]:
     return {
         "Type": "bind",
         "Source": str(source.absolute()),

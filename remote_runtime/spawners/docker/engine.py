@@ -76,14 +76,17 @@ class Engine:
     async def info(self) -> dict[str, Any]:
         return await self.call(lambda client: client.info())
 
-    async def has_image(self, reference: str) -> bool:
+    async def inspect_image(self, reference: str) -> dict[str, Any] | None:
+        """What the engine knows of one image; None when there is none of that name."""
         try:
-            await self.call(lambda client: client.inspect_image(reference))
+            return await self.call(lambda client: client.inspect_image(reference))
         except EngineRefused as refusal:
             if refusal.status == 404:
-                return False
+                return None
             raise
-        return True
+
+    async def has_image(self, reference: str) -> bool:
+        return await self.inspect_image(reference) is not None
 
     async def inspect(self, name: str) -> dict[str, Any] | None:
         """What the engine knows of one container; None when there is none of that name."""

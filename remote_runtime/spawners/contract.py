@@ -86,6 +86,11 @@ class SpawnerSetup:
         """Where the archives of images' `COPY` steps lie, each named by its SHA-256."""
         return self.folder / "image-files"
 
+    @property
+    def build_egress(self) -> Path:
+        """The unix socket of the gateway's proxy for builds, alone in its folder; none where they reach nothing."""
+        return self.folder / "builds" / "egress" / "proxy.sock"
+
 
 class Spawner(ABC):
     """One kind of place. Subclasses are registered in the entry-point group ``farcell.spawners``."""

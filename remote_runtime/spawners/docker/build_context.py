@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import tarfile
-from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import IO
 
@@ -12,19 +11,19 @@ from ...errors import BuildFailed
 from . import layout
 from .dockerfile import ArchiveEntry, ProgramEntry, Recipe
 
-Archives = Callable[[str], Path]
-"""Where the archive of a SHA-256 is on the gateway's machine; raises `BadRequest` where it is not."""
 
+def write_context(recipe: Recipe, archives: Path, sink: IO[bytes]) -> None:
+    """Blocks. `archives` is the folder that has them, each named by its SHA-256. Raises `BuildFailed`.
 
-def write_context(recipe: Recipe, archives: Archives, sink: IO[bytes]) -> None:
-    """Blocks. Owners and times are left out, so that the engine finds a layer of the same content again."""
+    Owners and times are left out, so that the engine finds a layer of the same content again.
+    """
     with tarfile.open(mode="w", fileobj=sink, format=tarfile.PAX_FORMAT) as context:
         _add_file(context, "Dockerfile", recipe.text.encode())
         for entry in recipe.entries:
             if isinstance(entry, ProgramEntry):
                 _add_file(context, entry.name, entry.content)
             else:
-                _add_archive(context, entry, archives(entry.sha256))
+                _add_archive(context, entry, archives / entry.sha256)
 
 
 def _add_file(context: tarfile.TarFile, name: str, content: bytes | Path) -> None:
@@ -41,11 +40,17 @@ def _add_archive(context: tarfile.TarFile, entry: ArchiveEntry, path: Path) -> N
     folder = tarfile.TarInfo(entry.name)
     folder.type, folder.mode = tarfile.DIRTYPE, 0o755
     context.addfile(folder)
-    with tarfile.open(path) as archive:
-        for member in archive:
-            context.addfile(
-                _checked(member, entry.name), archive.extractfile(member) if member.isreg() else None
-            )
+    try:
+        with tarfile.open(path) as archive:
+            for member in archive:
+                file = archive.extractfile(member) if member.isreg() else None
+                context.addfile(_checked(member, entry.name), file)
+    except FileNotFoundError as error:
+        raise BuildFailed(
+            "the gateway does not have the files that are to be copied any more; ask again"
+        ) from error
+    except tarfile.TarError as error:
+        raise BuildFailed(f"the files to copy are no tar archive: {error}") from error
 
 
 def _checked(member: tarfile.TarInfo, folder: str) -> tarfile.TarInfo:

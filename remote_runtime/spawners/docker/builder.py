@@ -9,7 +9,6 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 from weakref import WeakValueDictionary
@@ -18,53 +17,36 @@ from ...api import Image
 from ...errors import BuildFailed, ImageNotSupported
 from .agent_environment import AgentEnvironment
 from .build_call import BuildCall
-from .build_context import Archives, write_context
+from .build_context import write_context
 from .build_log import BuildLog
 from .build_network import BuildNetwork
 from .build_output import BuildOutput, pull_line
+from .build_settings import BuildSettings
 from .build_stream import BuildStream
 from .build_telling import BuildTelling
 from .dockerfile import Recipe, finishing, step_names, stepping
 from .engine import Engine, EngineRefused
 from .flight import Flight, Tell
 from .image_keeper import ImageKeeper
-from .image_names import BELOW_LABEL, FROM_LABEL, Bases, finished_tag, full_name
+from .image_names import BELOW_LABEL, FROM_LABEL, finished_tag, full_name
+from .image_uses import ImageUses
 
 MAX_BUILDS = 4
 """At the same time; others wait for one to end."""
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class BuildSettings:
-    """`folder` is for logs; `uv` is the program. `arguments` are variables of every step of a build."""
-
-    bases: Bases
-    folder: Path
-    uv: Path
-    arguments: Mapping[str, str]
-    memory_bytes: int | None = None
-    cgroup_parent: str = ""
-
-
 class ImageBuilder:
-    """`agent` gives the agent's environment, which has the forwarder that builds reach the proxy by."""
+    """`agent` gives the agent's environment, which has the forwarder that builds reach the gateway's proxy by."""
 
     def __init__(
-        self,
-        engine: Engine,
-        settings: BuildSettings,
-        keeper: ImageKeeper,
-        network: BuildNetwork,
-        archives: Archives,
-        agent: Callable[[], Awaitable[AgentEnvironment]],
+        self, engine: Engine, settings: BuildSettings, agent: Callable[[], Awaitable[AgentEnvironment]]
     ) -> None:
         self._engine = engine
         self._settings = settings
-        self._network = network
-        self._archives = archives
         self._agent = agent
-        self._keeper = keeper
+        self._keeper = ImageKeeper(engine, ImageUses(settings.folder), settings.keep)
+        self._network = BuildNetwork(engine, settings.network, settings.egress, str(settings.folder))
         self._executor = ThreadPoolExecutor(MAX_BUILDS, thread_name_prefix="farcell-build")
         self._room = asyncio.Semaphore(MAX_BUILDS)
         self._flights: dict[str, Flight] = {}
@@ -146,7 +128,7 @@ class ImageBuilder:
         async with self._finishing.setdefault(tag, asyncio.Lock()):
             finished = await self._engine.inspect_image(tag)
             if finished is None:
-                recipe = finishing(below["Id"], python_version, self._settings.uv, self._settings.arguments)
+                recipe = finishing(below["Id"], python_version, _uv(), self._settings.arguments)
                 finished = await self._run(recipe, tag, below, telling)
         await self._keeper.note(tag)
         return finished
@@ -157,7 +139,7 @@ class ImageBuilder:
         """Builds what is called `tag` from then on, on top of `below`; what the engine knows of it."""
         environment = await self._agent() if self._network.is_forwarded else None
         with tempfile.TemporaryFile(dir=self._settings.folder) as context:
-            await asyncio.to_thread(write_context, recipe, self._archives, context)
+            await asyncio.to_thread(write_context, recipe, self._settings.archives, context)
             context.seek(0)
             async with self._network.reach(below["Id"], environment) as reach:
                 call = BuildCall(
@@ -210,3 +192,10 @@ class ImageBuilder:
             if error := job.exception():
                 log.info("what was cancelled failed anyway: %s", error)
             raise
+
+
+def _uv() -> Path:
+    """The gateway's own, which images are given."""
+    import uv
+
+    return Path(uv.find_uv_bin())

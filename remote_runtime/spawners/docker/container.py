@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ...api import GatewayId, Image, Isolation, LeaseId
-from ...errors import BadRequest, ImageNotSupported
+from ...api import GatewayId, Isolation, LeaseId
+from ...errors import BadRequest
 from ..containment import Labels
 from ..contract import ContainerSpec
 from . import layout
@@ -44,11 +44,11 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class ContainerSettings:
-    """What is the same for every lease.
+    """What does not depend on the lease alone.
 
     `agent` is the folder of the agent's environment and `command` starts the agent from where that is mounted.
-    `runtimes` are the engine's, by the isolation that each gives. `gpus` is how devices are asked for: ``cdi`` or
-    ``nvidia``.
+    `image` is the engine's name of what the lease's image became. `runtimes` are the engine's, by the isolation that
+    each gives. `gpus` is how devices are asked for: ``cdi`` or ``nvidia``.
     """
 
     agent: Path
@@ -73,16 +73,6 @@ def labels(spec: ContainerSpec) -> dict[str, str]:
     return {GATEWAY_LABEL: spec.gateway_id, SESSION_LABEL: spec.session_id, LEASE_LABEL: spec.lease_id}
 
 
-def image_reference(image: Image, default: str) -> str:
-    """The engine's name for what `image` defines; raises `ImageNotSupported` for what only a process can have."""
-    if image.python is not None:
-        raise ImageNotSupported(
-            f"{image.python} is an interpreter of the gateway's machine, and containers have their own: "
-            "name an image, or take an offer of the process spawner"
-        )
-    return f"farcell-image:{image.digest}" if image.is_built else default
-
-
 def runtime(isolation: Isolation | None, runtimes: Mapping[Isolation, str]) -> str:
     """Raises `BadRequest` for an isolation that no runtime of the engine gives."""
     asked = isolation or Isolation.CONTAINER
@@ -93,9 +83,9 @@ def runtime(isolation: Isolation | None, runtimes: Mapping[Isolation, str]) -> s
 
 
 def create_body(spec: ContainerSpec, settings: ContainerSettings) -> dict[str, Any]:
-    """As the Engine API wants it. Raises `BadRequest` or `ImageNotSupported` for what can't be met."""
+    """As the Engine API wants it. Raises `BadRequest` for what can't be met."""
     return {
-        "Image": image_reference(spec.image, settings.image),
+        "Image": settings.image,
         "Hostname": layout.KERNEL_USER,
         "User": "0:0",
         "WorkingDir": "/",

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from traitlets import Bool, Dict, Enum, Float, Int, List, Tuple, Unicode
-from traitlets.config import Configurable
 
 from ...api import Isolation, Network
 from ...errors import BadRequest
 from ..contract import SpawnerSetup
+from .build_settings import BuildSettings
 from .container import ExtraMount, Limits
 from .engine import find_url
+from .image_options import ImageOptions
 
-DEFAULT_IMAGE = "python:3.12-slim-bookworm"
 _OURS = ("/farcell", "/cache", "/home/farcell", "/opt/farcell-env", "/proc", "/sys", "/dev")
 _ENGINES_OWN = ("docker.sock", "podman.sock", "containerd.sock", "crio.sock")
 
@@ -30,7 +30,7 @@ class DockerSettings:
     folder: Path
     agents: Path
     url: str
-    image: str
+    builds: BuildSettings
     runtimes: dict[Isolation, str]
     networks: dict[Isolation, Network]
     limits: Limits
@@ -40,13 +40,12 @@ class DockerSettings:
     visible_devices: str | None
 
 
-class DockerOptions(Configurable):
+class DockerOptions(ImageOptions):
     """What stands under ``c.DockerSpawner``."""
 
     url = Unicode("", help="where the engine listens; empty: DOCKER_HOST, or the first usual socket").tag(
         config=True
     )
-    image = Unicode(DEFAULT_IMAGE, help="what a container has that asks for no image").tag(config=True)
     runtimes = Dict(
         key_trait=Enum(["container", "sandbox"]),
         value_trait=Unicode(),
@@ -92,7 +91,7 @@ class DockerOptions(Configurable):
             folder=setup.folder,
             agents=Path(self.agents) if self.agents else setup.folder / "agent-environments",
             url=find_url(self.url, setup.environment),
-            image=self.image,
+            builds=self.build_settings(setup),
             runtimes={Isolation(name): runtime for name, runtime in self.runtimes.items()},
             networks={Isolation(name): Network.parse(text) for name, text in self.networks.items()},
             limits=Limits(

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar, Self
 from weakref import WeakValueDictionary
 
-from ...api import GatewayId, GpuTable, Isolation, LeaseId, Offer, SessionId
-from ...errors import FarcellError, ImageNotSupported, StartFailed
+from ...api import BuildProgress, GatewayId, GpuTable, Image, Isolation, LeaseId, Offer, SessionId
+from ...errors import BuildFailed, FarcellError, ImageNotSupported, StartFailed
 from ..contract import Container, ContainerSpec, ContainerState, Spawner, SpawnerSetup
 from ..nvml import Nvml
 from .agent_environment import AgentEnvironment, agent_environment
+from .builder import ImageBuilder
 from .container import (
     GATEWAY_LABEL,
     LEASE_LABEL,
@@ -45,6 +46,7 @@ class DockerSpawner(Spawner):
         self.network = settings.networks.get(Isolation.CONTAINER)
         self.engine = Engine(settings.url)
         self._offers = DockerOffers(self.engine, settings, table, nvml or Nvml())
+        self._builder = ImageBuilder(self.engine, settings.builds, self._agent_environment)
         self._agent: AgentEnvironment | None = None
         self._making_agent = asyncio.Lock()
         self._locks: WeakValueDictionary[LeaseId, asyncio.Lock] = WeakValueDictionary()
@@ -58,6 +60,12 @@ class DockerSpawner(Spawner):
 
     async def offers(self, table: GpuTable) -> list[Offer]:
         return await self._offers.read(table, self.name)
+
+    async def build(self, image: Image, tell: Callable[[BuildProgress], None]) -> None:
+        try:
+            await self._builder.build(image, tell)
+        except EngineRefused as refusal:
+            raise BuildFailed(f"the image can't be built: the engine said: {refusal}") from refusal
 
     async def start(self, spec: ContainerSpec) -> None:
         abandoned = asyncio.Event()
@@ -84,6 +92,7 @@ class DockerSpawner(Spawner):
     async def close(self) -> None:
         """Waits for what was begun and given up: an engine that answers late must not leave a container behind."""
         await asyncio.gather(*self._under_way, return_exceptions=True)
+        await self._builder.close()
         await self.engine.close()
         self._offers.close()
 
@@ -115,7 +124,10 @@ class DockerSpawner(Spawner):
                 return
             await self._end(spec.lease_id)
         agent = await self._agent_environment()
-        body = create_body(spec, await self._container_settings(agent))
+        image = self._builder.tag(spec.image)
+        if not spec.image.is_built:
+            await self._builder.build(spec.image, _nobody)
+        body = create_body(spec, await self._container_settings(agent, image))
         await asyncio.to_thread(fill_lease, spec, agent.launcher)
         await self._create(name, body)
         await self.engine.call(lambda client: client.start(name))
@@ -177,11 +189,11 @@ class DockerSpawner(Spawner):
                 self._agent = await asyncio.to_thread(agent_environment, self.settings.agents)
             return self._agent
 
-    async def _container_settings(self, agent: AgentEnvironment) -> ContainerSettings:
+    async def _container_settings(self, agent: AgentEnvironment, image: str) -> ContainerSettings:
         return ContainerSettings(
             agent=agent.folder,
             command=agent.command,
-            image=self.settings.image,
+            image=image,
             runtimes=self.settings.runtimes,
             limits=self.settings.limits,
             mounts=self.settings.mounts,
@@ -209,3 +221,7 @@ def _refused(spec: ContainerSpec, refusal: EngineRefused) -> FarcellError:
     if refusal.status == 404 and "image" in said.lower():
         return ImageNotSupported(f"the engine has no such image: {said}")
     return StartFailed(f"lease {spec.lease_id} can't start: the engine said: {said}")
+
+
+def _nobody(_: BuildProgress) -> None:
+    """Hears how the default image is made, where it is for the first time."""

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import settings
 from processes import DATA_DIR, processes_of
 
-pytest_plugins = ["escaping", "leaks", "soaking"]
+pytest_plugins = ["docker_engine", "escaping", "leaks", "soaking"]
 
 # who was started in a shell's background ignores it, and so would all that the tests start
 signal.signal(signal.SIGINT, signal.default_int_handler)

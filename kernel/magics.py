@@ -37,7 +37,7 @@ HELP = f"""\
 %gpu stop [NAME|--all] ends a session: billing stops, variables are gone
 %gpu keep [1h] [NAME]  no idle stop for so long; %gpu keep 0s takes it back
 %gpu bill              what this notebook has cost, by cell and idle time
-%gpu logs [NAME]       what agent and kernel wrote
+%gpu logs [NAME]       what build, container, agent and kernel wrote; in a terminal, farcell logs -f follows
 %gpu help              this"""
 
 
@@ -135,7 +135,7 @@ class FarcellMagics(Magics):
 
     def _logs(self, command: Command) -> Text:
         session = self.sessions.find(_only(command))
-        return Text(self.sessions.client.log(session.id) or f"session {session.name} has no log yet")
+        return Text(self.sessions.client.log(session.id).text or f"session {session.name} has no log yet")
 
     def _wait(self, command: Command) -> Text | None:
         said = self.sessions.jobs.wait(command.operands)

@@ -54,6 +54,17 @@ class Person:
         )
         return Answer(found.returncode, found.stdout, found.stderr)
 
+    @contextmanager
+    def begin(self, *words: str) -> Iterator[subprocess.Popen[str]]:
+        """A command that goes on; what it prints is in its pipe. It is killed in the end, if it has not ended."""
+        with subprocess.Popen(
+            [PROGRAM, *words], stdout=subprocess.PIPE, text=True, env=self.environment(PYTHONUNBUFFERED="1")
+        ) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
+
     def told(self, *words: str, stdin: str = "", **environment: str) -> str:
         """What a command that works prints."""
         answer = self.farcell(*words, stdin=stdin, **environment)

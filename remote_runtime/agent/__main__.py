@@ -5,6 +5,7 @@ The kernel's process is started before anything heavy is imported: it comes up w
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -14,11 +15,12 @@ from .lease_folder import LeaseFolder
 
 def main() -> int:
     folder = LeaseFolder.read(Path(sys.argv[1]))
-    kernel = KernelProcess(folder)
+    output, written_by_kernel = os.pipe()
+    kernel = KernelProcess(folder, written_by_kernel)
     kernel.start()
     from .application import run
 
-    return run(folder, kernel)
+    return run(folder, kernel, output)
 
 
 if __name__ == "__main__":

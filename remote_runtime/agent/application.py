@@ -14,6 +14,8 @@ from typing import Any
 
 from ..api import EndReason
 from ..errors import BadFrame, TooLarge
+from ..logs.format import FOLDER
+from ..logs.writer import LogHandler, LogPump, LogWriter
 from ..spawners.nvml import Nvml
 from ..wire import Kind, Message, Priority, control, messages
 from ..wire.messages import KernelMessage
@@ -39,8 +41,9 @@ HOLD_BACK_S = 0.5
 class Agent:
     """One lease's agent; `run` returns the process's exit code."""
 
-    def __init__(self, folder: LeaseFolder, process: KernelProcess) -> None:
+    def __init__(self, folder: LeaseFolder, process: KernelProcess, log: LogWriter) -> None:
         self._folder = folder
+        self._log = log
         self._nvml = Nvml() if any(not device["simulated"] for device in folder.devices) else None
         self._devices = tuple(map(_device_fact, folder.devices))
         self._cells = CellTracker()
@@ -169,6 +172,7 @@ class Agent:
         self._watch.move_lease_end(welcome.lease_end_s)
         self._watch.set_limits(welcome.idle_s, welcome.busy_cap_s)
         self._outlet.set_limit(welcome.journal_bytes)
+        self._log.set_limit(welcome.log_bytes)
         if fresh:
             self._outlet.begin_anew()
             self._kernel.detach_all()
@@ -226,11 +230,25 @@ def _restarting(why: str) -> KernelMessage:
     return messages.encode("iopub", messages.new_header("status", "farcell"), content=content)
 
 
-def run(folder: LeaseFolder, process: KernelProcess) -> int:
-    """Runs the agent to its end; called by ``__main__`` once the kernel's process is started."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s agent: %(message)s")
+def run(folder: LeaseFolder, process: KernelProcess, output: int) -> int:
+    """Runs the agent to its end; called by ``__main__`` once the kernel's process is started.
+
+    `output` is what the kernel writes past its messages. It goes to the lease's log, and so does the agent's own.
+    """
+    log = LogWriter(folder.path / FOLDER)
+    handler = LogHandler(log, "agent")
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", handlers=[handler])
+    pump = LogPump(output, log, "kernel")
+    pump.start()
 
     async def main() -> int:
-        return await Agent(folder, process).run()
+        return await Agent(folder, process, log).run()
 
-    return asyncio.run(main())
+    try:
+        return asyncio.run(main())
+    except Exception:
+        _log.exception("lease %s: the agent failed", folder.lease_id)
+        raise
+    finally:
+        pump.close()
+        log.close()

@@ -20,7 +20,7 @@ _COMMANDS = {
     "offers": ("offers.ListOffers", "list the GPUs that can be had now, with their prices"),
     "sessions": ("sessions.ListSessions", "list your sessions"),
     "stop": ("sessions.StopSessions", "end a session's container"),
-    "logs": ("sessions.ShowLog", "show what a session's container wrote"),
+    "logs": ("logs.ShowLog", "show what a session's build, container, agent and kernel wrote"),
     "bill": ("bill.ShowBill", "show what was charged, by cell and idle time"),
     "down": ("down.Down", "end everything that runs for you on this machine"),
     "login": ("login.Login", "use a gateway that somebody serves"),

@@ -42,8 +42,8 @@ class Command(Application):
     """
     placeholders: ClassVar[dict[str, str]] = {}
     """What stands behind an option in the help, where that is not the option's last word."""
-    aliases: dict[str, Any] = {}
-    flags: dict[str, Any] = DEBUG_FLAG
+    aliases: dict[Any, Any] = {}
+    flags: dict[Any, Any] = DEBUG_FLAG
     raise_config_file_errors = True
     shown_log_level: ClassVar[int] = logging.ERROR
     """Of everything but this program itself, unless ``--debug`` asks for more."""
@@ -101,14 +101,17 @@ class Command(Application):
 
     def _own_options(self) -> dict[str, str]:
         taking = {self._option(names): told for names, (_, told) in self.aliases.items()}
-        return taking | {f"--{name}": told for name, (_, told) in self.flags.items()}
+        return taking | {_dashed(names): told for names, (_, told) in self.flags.items()}
 
     def _option(self, names: str | tuple[str, ...]) -> str:
         """``-o, --output PATH``; the long name comes last."""
-        names = (names,) if isinstance(names, str) else names
-        long = names[-1]
-        shown = ", ".join(f"--{name}" if len(name) > 1 else f"-{name}" for name in names)
-        return f"{shown} {self.placeholders.get(long) or long.rsplit('-', 1)[-1].upper()}"
+        long = names if isinstance(names, str) else names[-1]
+        return f"{_dashed(names)} {self.placeholders.get(long) or long.rsplit('-', 1)[-1].upper()}"
+
+
+def _dashed(names: str | tuple[str, ...]) -> str:
+    names = (names,) if isinstance(names, str) else names
+    return ", ".join(f"--{name}" if len(name) > 1 else f"-{name}" for name in names)
 
 
 def _section(title: str, rows: dict[str, str]) -> Iterator[str]:

@@ -52,6 +52,8 @@ class Gateway(Configurable):
     )
     start_s = Float(120.0, help="seconds that a container may take until its kernel answers").tag(config=True)
     lease_s = Float(1800.0, help="seconds until a lease ends whose agent is not heard").tag(config=True)
+    log_bytes = Int(16 << 20, min=64 << 10, help="what is kept of the log of one lease").tag(config=True)
+    log_days = Float(30.0, min=0, help="days that logs are kept after their lease").tag(config=True)
 
     @default("folder")
     def _default_folder(self) -> str:
@@ -83,6 +85,8 @@ class Gateway(Configurable):
             tls=tls,
             host_names=self._allowed_names(),
             database_url=self.database_url or None,
+            log_bytes=self.log_bytes,
+            log_days=self.log_days,
             times=LeaseTimes(start_s=self.start_s, lease_s=self.lease_s),
         )
 

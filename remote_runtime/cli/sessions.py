@@ -1,4 +1,4 @@
-"""``farcell sessions``, ``stop`` and ``logs``."""
+"""``farcell sessions`` and ``stop``."""
 
 from __future__ import annotations
 
@@ -66,21 +66,6 @@ class StopSessions(Command):
                 with notices.status(f"stopping {session.name} …"):
                     client.stop(session.id)
                 console.print(f"stopped {told(session)}")
-
-
-class ShowLog(Command):
-    name = "farcell logs"
-    description = (
-        "Shows the end of what a session's agent and kernel wrote. SESSION is its name or id, as listed by "
-        "'farcell sessions'; an operator may give anybody's id."
-    )
-    arguments = "SESSION"
-
-    def run(self) -> None:
-        from ..client.blocking import Client
-
-        with closing(Client()) as client:
-            console.out(client.log(find_session(client, self.extra_args[0]).id), end="")
 
 
 def live(sessions: Iterable[Session]) -> list[Session]:

@@ -16,6 +16,7 @@ from .attachments import Stray
 from .cell import CellRun, CellSource, new_header
 from .core import Core
 from .far_shells import Lane
+from .logs import ALL_SOURCES, LogPart, LogWish
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
@@ -53,8 +54,8 @@ class Face:
     def bill(self) -> Bill:
         return self._wait(self._core.gateway.bill())
 
-    def log(self, session_id: str) -> str:
-        return self._wait(self._core.gateway.log(session_id))
+    def log(self, session_id: str, wish: LogWish = ALL_SOURCES) -> LogPart:
+        return self._wait(self._core.gateway.log(session_id, wish))
 
     def stop(self, session_id: str) -> Session:
         return self._wait(self._core.gateway.stop(session_id))

@@ -15,6 +15,7 @@ from ..errors import GatewayUnreachable, Unauthorized
 from ..journal import Record
 from .gateway_client import GatewayClient
 from .locate import connect
+from .logs import ALL_SOURCES, LogPart, LogWish
 from .streams import RecordParser
 
 SUBPROTOCOL = "farcell.client.v1"
@@ -112,8 +113,9 @@ class UserGateway:
     async def bill(self) -> Bill:
         return from_json(Bill, await self.get("/farcell/v1/bill"))
 
-    async def log(self, session_id: str) -> str:
-        return str((await self.get(f"/farcell/v1/sessions/{quote(session_id)}/logs"))["log"])
+    async def log(self, session_id: str, wish: LogWish = ALL_SOURCES) -> LogPart:
+        answer = await self.get(f"/farcell/v1/sessions/{quote(session_id)}/logs?{urlencode(wish.query())}")
+        return LogPart(str(answer["log"]), str(answer["cursor"]), bool(answer["over"]))
 
     async def stop(self, session_id: str) -> Session:
         return from_json(Session, await self.delete(f"/farcell/v1/sessions/{quote(session_id)}"))

@@ -44,6 +44,7 @@ _log = logging.getLogger(__name__)
 
 RECONCILE_EVERY_S = 60.0
 TICK_S = 1.0
+OLD_LOGS_EVERY_S = 3600.0
 GOODBYE_S = 2.0
 MAX_HEAD_BYTES = 1 << 20
 """Beyond this a connection is closed without a word; what is beyond `base.MAX_HEADER_BYTES` is refused in words."""
@@ -160,6 +161,7 @@ async def open_gateway(
         await Recovery(database, places, gateway.keeper, background, gateway.desk.place).run()
         background.repeat(gateway.tick, TICK_S, "the tick")
         background.repeat(gateway.keeper.reconcile, RECONCILE_EVERY_S, "reconciling")
+        background.repeat(gateway.keeper.remove_old_logs, OLD_LOGS_EVERY_S, "removing old logs")
         _listen(gateway, tcp, stack)
         yield gateway
 

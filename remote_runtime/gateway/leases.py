@@ -24,7 +24,7 @@ from .background import Background
 from .bookkeeper import Bookkeeper
 from .containers import Containers
 from .database import Database
-from .lease_folders import LeaseFolders
+from .lease_folders import KEPT_LOGS, LeaseFolders
 from .live_session import LiveSession
 from .options import GatewayOptions
 from .places import Places
@@ -53,6 +53,8 @@ class LeaseKeeper:
         self.folders = LeaseFolders(options.folder)
         self.containers = Containers(gateway_id, places)
         self._journal_bytes = options.journal_bytes
+        self._log_bytes = options.log_bytes
+        self._log_age_s = options.log_days * 86_400
         self._database = database
         self._places = places
         self._background = background
@@ -269,7 +271,7 @@ class LeaseKeeper:
             _log.info("lease %s ended: %s %s", lease.id, reason.value, detail)
             self._by_lease.pop(lease.id, None)
             await asyncio.to_thread(self.folders.empty, lease.id)
-            await self._trim_journals(live.session.id)
+            await self._trim(live.session.id)
         await self.bookkeeper.flush()
         await self._database.write(lambda connection: _write_end(connection, live, lease, state))
         live.state = state
@@ -279,11 +281,18 @@ class LeaseKeeper:
         live.relay.end(LEASE_ENDED, reason.value)
         self.changed(live)
 
-    async def _trim_journals(self, session_id: SessionId) -> None:
+    async def _trim(self, session_id: SessionId) -> None:
         leases = await self._database.read(
             lambda connection: records.leases_of_session(connection, session_id)
         )
         await asyncio.to_thread(self.folders.trim_journals, leases, self._journal_bytes)
+        await asyncio.to_thread(self.folders.trim_logs, leases, KEPT_LOGS * self._log_bytes)
+
+    async def remove_old_logs(self) -> None:
+        """Regularly; journals stay as long as their sessions."""
+        removed = await asyncio.to_thread(self.folders.remove_old_logs, [*self._by_lease], self._log_age_s)
+        if removed:
+            _log.info("removed %d logs older than %g days", removed, self._log_age_s / 86_400)
 
     # --- the truth ---
 

@@ -24,7 +24,8 @@ class LeaseTimes:
 @dataclass(frozen=True, slots=True)
 class GatewayOptions:
     """`folder` holds the database, the socket, leases and caches. `port` 0 takes a free one. `journal_bytes` is what a
-    session's output takes on disk before its oldest part is compacted.
+    session's output takes on disk before its oldest part is compacted; `log_bytes` is what is kept of one lease's log,
+    `log_days` how long it is kept after its lease.
 
     `stock_queue_s`: how long a stock Jupyter client's request waits for a container before it is withdrawn; such
     clients give a kernel up after 60 s.
@@ -42,6 +43,8 @@ class GatewayOptions:
     embedded_end_s: float = 600.0
     stock_queue_s: float = 45.0
     journal_bytes: int = 1 << 30
+    log_bytes: int = 16 << 20
+    log_days: float = 30.0
     ping_s: float = 10.0
     """How often a WebSocket is pinged: a broken one is found within twice that, and a few seconds."""
     times: LeaseTimes = field(default_factory=LeaseTimes)

@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING
 
 from tornado.web import Application
 
-from .handlers import agents, base, channels, journal, jupyter, jupyter_sessions, kernels, sessions, system
+from .handlers import (
+    agents,
+    base,
+    channels,
+    journal,
+    jupyter,
+    jupyter_sessions,
+    kernels,
+    logs,
+    sessions,
+    system,
+)
 
 if TYPE_CHECKING:
     from .application import Gateway
@@ -39,10 +50,10 @@ ROUTES: tuple[Route, ...] = (
     (rf"/farcell/v1/sessions/{_ID}", sessions.OneSession),
     (rf"/farcell/v1/sessions/{_ID}/keep", sessions.KeepSession),
     (rf"/farcell/v1/sessions/{_ID}/shown", sessions.ShownSession),
-    (rf"/farcell/v1/sessions/{_ID}/logs", sessions.SessionLogs),
+    (rf"/farcell/v1/sessions/{_ID}/logs", logs.SessionLogs),
     (rf"/farcell/v1/sessions/{_ID}/journal", journal.SessionJournal),
     (r"/farcell/v1/leases", sessions.Leases),
-    (rf"/farcell/v1/logs/{_ID}", sessions.Logs),
+    (rf"/farcell/v1/logs/{_ID}", logs.LeaseLogs),
     (r"/farcell/v1/bill", sessions.Bill),
     (r"/farcell/v1/events", sessions.Events),
     (rf"/farcell/v1/agents/{_ID}/connect", agents.AgentConnect),

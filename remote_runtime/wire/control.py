@@ -63,6 +63,7 @@ class Welcome(Control, frozen=True):
     busy_cap_s: float
     journal_bytes: int = 1 << 30
     silence_s: float = 30.0
+    log_bytes: int = 16 << 20
 
 
 class Ready(Control, frozen=True):

@@ -85,6 +85,7 @@ class AgentConnect(SocketHandler):
             busy_cap_s=live.session.settings.busy_cap_s,
             silence_s=SILENT_PINGS * self.gateway.options.ping_s,
             journal_bytes=self.gateway.options.journal_bytes,
+            log_bytes=self.gateway.options.log_bytes,
         )
         self.write_message(control.encode(welcome).decode())
         live.link.connect(self)

@@ -9,13 +9,12 @@ from msgspec import Meta, Struct
 from tornado.iostream import StreamClosedError
 
 from ... import api
-from ...api import LeaseId, Session, SessionKey, SessionSpec, from_json, to_json
+from ...api import Session, SessionKey, SessionSpec, from_json, to_json
 from ...api.json_form import encode
 from ...errors import (
     BadRequest,
     Conflict,
     NoSuchOffer,
-    NotFound,
     SessionHoldsOther,
     SessionNotFound,
     Unavailable,
@@ -28,7 +27,6 @@ from .base import JsonHandler
 from .journal import MAX_POSITION
 from .operation import Everybody, Operation
 
-MAX_LOG_BYTES = 256 << 10
 HEARTBEAT_S = 15.0
 """A comment line in the event stream, so that both ends notice a dead connection."""
 
@@ -48,13 +46,6 @@ class SessionsAnswer(TypedDict):
 
 class LeasesAnswer(TypedDict):
     leases: list[api.Lease]
-
-
-class LogAnswer(TypedDict):
-    """`lease` is None for a session that never had one."""
-
-    lease: str | None
-    log: str
 
 
 class KeepWish(Struct):
@@ -142,32 +133,6 @@ class ShownSession(JsonHandler):
     def post(self, session_id: str) -> None:
         self.gateway.desk.shown(self.user, session_id, from_json(ShownNote, self.body()).position)
         self.write_json(ShownAnswer())
-
-
-class Logs(JsonHandler):
-    """``GET /farcell/v1/logs/{lease}``: the end of what a lease's processes wrote, also when it has ended."""
-
-    @Operation("The end of a lease's log", LogAnswer, refuses=(SessionNotFound,))
-    async def get(self, lease: str) -> None:
-        lease_id = LeaseId(lease)
-        found = await self.gateway.database.read(lambda connection: records.read_lease(connection, lease_id))
-        if found is None:
-            raise NotFound(f"there is no lease {lease_id}")
-        await self.gateway.desk.find(self.user, found.session_id)
-        self.write_json(LogAnswer(lease=lease_id, log=await self.log(lease_id)))
-
-    async def log(self, lease_id: LeaseId) -> str:
-        return await asyncio.to_thread(self.gateway.keeper.folders.log_tail, lease_id, MAX_LOG_BYTES)
-
-
-class SessionLogs(Logs):
-    """``GET /farcell/v1/sessions/{id}/logs``: the same of a session's newest lease."""
-
-    @Operation("The same of a session's newest lease", LogAnswer, refuses=(SessionNotFound,))
-    async def get(self, session_id: str) -> None:
-        session = await self.gateway.desk.find(self.user, session_id)
-        lease_id = session.lease_id
-        self.write_json(LogAnswer(lease=lease_id, log=await self.log(lease_id) if lease_id else ""))
 
 
 class Leases(JsonHandler):

@@ -9,11 +9,12 @@ from datetime import datetime
 from farcell.remote_runtime import config
 from farcell.remote_runtime.api import Lease
 from farcell.remote_runtime.client.blocking import Client
+from farcell.remote_runtime.client.logs import LogWish
 
 Step = tuple[str, float]
 """What happened, and when by the wall clock."""
 
-_LINE = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}) \w+ (\S+): (.*)")
+_LINE = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d[.,]\d{3}Z?) \w+ (\S+): (.*)")
 _PARTICULAR = re.compile(r"[0-9a-f]{8,}[0-9a-f-]*|/\S+|\b\d+\b|\blease \S+")
 
 
@@ -21,8 +22,8 @@ def steps_of(client: Client, session_id: str) -> list[Step]:
     """All that is known of the session's lease, in no order."""
     session = client.session(session_id)
     assert session.lease is not None
-    lines = [*_gateway_lines(session.lease), *client.log(session_id).splitlines()]
-    return [*_times(session.lease), *_read(lines)]
+    log = client.log(session_id, LogWish(source="agent")).text.splitlines()
+    return [*_times(session.lease), *_read(_gateway_lines(session.lease)), *_read(log)]
 
 
 def _times(lease: Lease) -> Iterator[Step]:
@@ -45,5 +46,6 @@ def _read(lines: list[str]) -> Iterator[Step]:
             yield f"{who.rpartition('.')[2]}: {message}", _seconds(at)
 
 
-def _seconds(local_time: str) -> float:
-    return datetime.strptime(local_time, "%Y-%m-%d %H:%M:%S,%f").astimezone().timestamp()
+def _seconds(at: str) -> float:
+    """The gateway tells local time, a lease's log UTC."""
+    return datetime.fromisoformat(at.replace(",", ".")).astimezone().timestamp()

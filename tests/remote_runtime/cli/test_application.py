@@ -76,7 +76,7 @@ def test_help_loads_no_server_and_no_database():
         (["frobnicate"], "there is no command 'frobnicate': farcell --help"),
         (["user", "ad"], "there is no command 'ad': farcell user --help"),
         (["bill", "--xml"], "there is no option --xml"),
-        (["logs"], "usage: farcell logs SESSION [options]"),
+        (["logs", "a", "b"], "usage: farcell logs [SESSION] [options]"),
         (["down", "now"], "usage: farcell down [options]"),
         (["stop"], "say which: farcell stop SESSION, or farcell stop --all"),
         (

@@ -60,13 +60,27 @@ def test_of_another_users_session_there_is_nothing_to_see_and_nothing_to_stop(us
     assert "idle" in users.anna.told("sessions")
 
 
+def test_logs_tell_of_the_one_session_that_runs_and_are_cut_as_asked(users: Users):
+    told = users.anna.told("logs")
+    assert "kernel-1.json" in told, "what ipykernel says before its first message"
+    assert users.anna.told("logs", "-n", "1") == told.splitlines(keepends=True)[-1]
+    assert users.anna.told("logs", "--build") == ""
+    assert users.ben.farcell("logs").sentence == "there are no sessions yet, and so no logs"
+
+
 def test_stopping_all_stops_ones_own(users: Users):
     assert users.ben.told("stop", "--all") == ""
     assert "idle" in users.anna.told("sessions")
 
 
 def test_a_session_is_found_by_its_name_and_stopped_by_operators_by_its_id(users: Users):
+    """Who follows its log is told of that, and no longer."""
     assert users.anna.told("logs", "H100") == users.olga.told("logs", users.annas_session)
     stopped = "stopped H100 of analysis.ipynb on H100 (simulated)\n"
-    assert users.olga.told("stop", users.annas_session) == stopped
+    with users.anna.begin("logs", "-f") as following:
+        assert following.stdout is not None
+        assert " kernel    | " in following.stdout.readline()
+        assert users.olga.told("stop", users.annas_session) == stopped
+        assert "ends: stopped" in following.stdout.read()
+        assert following.wait() == 0
     assert " stopped " in users.anna.told("sessions")

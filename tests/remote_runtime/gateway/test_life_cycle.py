@@ -235,7 +235,7 @@ async def test_stopping_says_goodbye_and_bills_to_the_nano_dollar(real: House, e
     assert (await eve.get(f"{SESSIONS}/{session_id}")).json["cost_nanos"] == total["simulated_nanos"]
     assert container_processes(real.folder) == []
     left = {path.name for path in (real.folder / "leases" / stopped["lease"]["id"]).iterdir()}
-    assert left <= {"container.log", "journal"}
+    assert left <= {"container.log", "journal", "log"}
 
 
 # --- the gateway's own death ---

@@ -1,4 +1,4 @@
-"""What a gateway tells of itself and of sessions: events, metrics, logs, health; and that no token is in any of it."""
+"""What a gateway tells of itself and of sessions: events, metrics, health; and that no token is in any of it."""
 
 from __future__ import annotations
 
@@ -117,42 +117,7 @@ def value(family: Any, labels: dict[str, str]) -> float:
     return next(sample.value for sample in family.samples if labels.items() <= sample.labels.items())
 
 
-# --- logs and health ---
-
-
-async def test_a_sessions_log_is_what_its_processes_wrote(open_house):
-    async with open_house(agent=("/bin/sh", "-c", "echo h\xe9llo; printf '\\377'; exec sleep 600")) as house:
-        ada = await house.user("ada")
-        session_id = (await ada.session()).json["id"]
-        lease_id = await lease_of(ada, session_id)
-        await token_of(house, lease_id)
-        log = house.gateway.keeper.folders.lease(lease_id) / "container.log"
-        await until(lambda: log.exists() and log.stat().st_size == 8)
-        answer = (await ada.get(f"{SESSIONS}/{session_id}/logs")).json
-        assert answer == {"lease": lease_id, "log": "h\xe9llo\n\ufffd"}
-        await ada.delete(f"{SESSIONS}/{session_id}")
-        assert (await ada.get(f"{SESSIONS}/{session_id}/logs")).json == answer, "also when it has ended"
-        assert (await ada.get(f"/farcell/v1/logs/{lease_id}")).json == answer
-        eve = await house.user("eve")
-        for path in (f"/farcell/v1/logs/{lease_id}", "/farcell/v1/logs/none"):
-            assert (await eve.get(path)).status == 404
-
-
-async def test_of_a_long_log_the_end_is_told(house: House, ada: Face):
-    session_id = (await ada.session()).json["id"]
-    lease_id = await lease_of(ada, session_id)
-    await token_of(house, lease_id)
-    log = house.gateway.keeper.folders.lease(lease_id) / "container.log"
-    log.write_bytes(b"a" * (300 << 10) + b"the end")
-    told = (await ada.get(f"{SESSIONS}/{session_id}/logs")).json["log"]
-    assert told.endswith("the end")
-    assert len(told) == 256 << 10
-
-
-async def test_a_session_without_a_lease_has_an_empty_log(ada: Face):
-    await ada.session("T4")
-    queued = (await ada.session("T4", name="second")).json["id"]
-    assert (await ada.get(f"{SESSIONS}/{queued}/logs")).json == {"lease": None, "log": ""}
+# --- health ---
 
 
 async def test_health_is_told_to_anybody_and_says_nothing_of_users(house: House, ada: Face):

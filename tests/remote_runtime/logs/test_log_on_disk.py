@@ -81,7 +81,10 @@ def test_of_what_is_too_much_beginning_and_end_stay_and_the_gap_is_told(folder: 
     assert found[0] == "line 0"
     assert found[-1] == "line 19999"
     (gap,) = [number for number, text in enumerate(found) if "left out" in text]
-    numbers = [int(text.split()[1]) for text in found[:gap]], [int(text.split()[1]) for text in found[gap + 1 :]]
+    numbers = (
+        [int(text.split()[1]) for text in found[:gap]],
+        [int(text.split()[1]) for text in found[gap + 1 :]],
+    )
     assert all(after - before == 1 for some in numbers for before, after in pairwise(some))
     left_out = (20_000 - len(found) + 1) * len(f"{AT} kernel line 12345\n")
     assert found[gap].startswith(f"… {left_out / 1e6:.1f} MB")

@@ -16,6 +16,7 @@
     ├── MethodNotAllowed          405  method-not-allowed
     ├── RequestTimeout            408  request-timeout
     ├── Conflict                  409  conflict
+    │   ├── ImageFilesMissing     409  image-files-missing
     │   ├── NoSuchOffer           409  no-such-offer
     │   ├── SessionHoldsOther     409  session-holds-other
     │   ├── TakenOver             409  taken-over
@@ -122,6 +123,12 @@ class RequestTimeout(FarcellError):
 
 class Conflict(FarcellError):
     code, status = "conflict", 409
+
+
+class ImageFilesMissing(Conflict):
+    """The gateway lacks archives that an image copies; `sha256` in the details names them."""
+
+    code = "image-files-missing"
 
 
 class NoSuchOffer(Conflict):

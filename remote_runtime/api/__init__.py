@@ -3,7 +3,7 @@
 from .bill import CSV_COLUMNS, Bill, BillLine, csv_rows
 from .gpus import GIB, GpuTable, GpuType, default_table
 from .identifiers import ExecuteId, GatewayId, LeaseId, SessionId, UserId
-from .image import Image
+from .image import Image, SavedImage
 from .json_form import from_json, to_json
 from .lease import CellRecord, EndReason, Lease, LeaseState
 from .money import NANOS_PER_DOLLAR, Nanos, exact_dollars, format_dollars
@@ -11,6 +11,7 @@ from .offer import Device, Isolation, Offer, OfferFacts, device_label
 from .request import Choice, Request
 from .session import (
     BuildProgress,
+    Failure,
     Holder,
     IdleReport,
     QueuePlace,
@@ -37,6 +38,7 @@ __all__ = [
     "Device",
     "EndReason",
     "ExecuteId",
+    "Failure",
     "GatewayId",
     "GpuTable",
     "GpuType",
@@ -54,6 +56,7 @@ __all__ = [
     "QueuePlace",
     "Reach",
     "Request",
+    "SavedImage",
     "Session",
     "SessionFacts",
     "SessionId",

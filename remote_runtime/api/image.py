@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import Enum
 from os import PathLike
 from pathlib import Path
@@ -159,3 +160,12 @@ class Image:
         from .image_steps import as_code
 
         return as_code(self)
+
+
+@dataclass(frozen=True, slots=True)
+class SavedImage:
+    """An image that its user keeps under a name."""
+
+    name: str
+    image: Image
+    saved_at: datetime

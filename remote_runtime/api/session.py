@@ -39,6 +39,16 @@ class SessionState(Enum):
         """No container runs or is waited for."""
         return self in (SessionState.STOPPED, SessionState.LOST)
 
+    @property
+    def is_before_lease(self) -> bool:
+        """Nothing is held yet: its lease is the one before, if there was one."""
+        return self in (SessionState.BUILDING, SessionState.QUEUED)
+
+    @property
+    def is_on_the_way(self) -> bool:
+        """To a kernel that answers."""
+        return self.is_before_lease or self is SessionState.STARTING
+
 
 @dataclass(frozen=True, slots=True)
 class SessionKey:
@@ -64,13 +74,17 @@ class SessionSettings:
 
 @dataclass(frozen=True, slots=True)
 class SessionSpec:
-    """The body of ``POST /farcell/v1/sessions``."""
+    """The body of ``POST /farcell/v1/sessions``.
+
+    `keeps_image`: a session that is there has the image that it has, and of `image` only `python` counts.
+    """
 
     key: SessionKey
     request: Request
     settings: SessionSettings = field(default_factory=SessionSettings)
     image: Image = field(default_factory=Image)
     walls: Walls = field(default_factory=Walls)
+    keeps_image: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +95,14 @@ class BuildProgress:
     steps: int
     what: str
     line: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a session has got no container; an error's `code` and message."""
+
+    code: str
+    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +181,10 @@ class Session:
     idle: IdleReport | None = None
     cost_nanos: int = 0
     shown: Shown | None = None
+    failure: Failure | None = None
+    """Until it is asked for again."""
+    installed: tuple[str, ...] = ()
+    """What was installed by hand in its newest container, as requirements, in that order; until it is saved."""
     holder: Holder | None = None
     """Who attached to it last, while it has a container or waits for one."""
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from ..api import Holder, Image, Session, SessionKey, SessionSpec, SessionState
+from ..api import Holder, Session, SessionKey, SessionSpec
 from ..errors import SessionNotFound
 from ..wire.messages import KernelMessage
 from .absence import tell_missed
@@ -76,7 +76,7 @@ class Attachments:
             anew = started_anew(session)
             missed = await tell_missed(self._gateway, cell, session) if before is None else None
             channels = await self._gateway.patiently(self._open, session, take=take or before is None)
-            if missed is not None and session.state not in (SessionState.QUEUED, SessionState.STARTING):
+            if missed is not None and not session.state.is_on_the_way:
                 channels.go_on_after(missed)
             if before is not None:
                 if channels.lease_id is not None and channels.lease_id == before.lease_id:
@@ -112,8 +112,9 @@ class Attachments:
 
     async def _ensure(self, spec: SessionSpec) -> Session:
         """The session, started where it was not; on the user's own machine, with the Python that runs here."""
-        if spec.image == Image() and (await self._gateway.gateway()).address.local:
-            spec = replace(spec, image=Image(python=sys.executable))
+        image = spec.image
+        if not (image.python or image.base) and (await self._gateway.gateway()).address.local:
+            spec = replace(spec, image=replace(image, python=sys.executable))
         return await self._gateway.ensure(spec)
 
     async def _open(self, session: Session, *, take: bool) -> Channels:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
-from ..api import Bill, Offer, Session, SessionKey, SessionSpec
+from ..api import Bill, Offer, SavedImage, Session, SessionKey, SessionSpec
 from ..errors import FarcellError
 from ..wire.messages import KernelMessage
 from .attachments import Stray
@@ -56,6 +56,13 @@ class Face:
 
     def log(self, session_id: str, wish: LogWish = ALL_SOURCES) -> LogPart:
         return self._wait(self._core.gateway.log(session_id, wish))
+
+    def images(self) -> list[SavedImage]:
+        """Those that the user keeps, by name."""
+        return self._wait(self._core.gateway.images())
+
+    def save_image(self, session_id: str, name: str | None) -> SavedImage:
+        return self._wait(self._core.gateway.save_image(session_id, name))
 
     def stop(self, session_id: str) -> Session:
         return self._wait(self._core.gateway.stop(session_id))

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from tornado.websocket import WebSocketClientConnection, WebSocketClosedError
 
-from ..api import LeaseId, Session, SessionSpec, SessionState
+from ..api import LeaseId, Session, SessionSpec
 from ..errors import FarcellError, SessionNotFound, TakenOver
 from ..journal import Kind, Record, Replay
 from ..wire import numbered
@@ -60,7 +60,7 @@ class Channels:
         self._held = 0
         self._inbox = CellInbox(session, stray)
         self._connection: WebSocketClientConnection | None = None
-        self._old_lease = session.lease_id if session.state is SessionState.QUEUED else None
+        self._old_lease = session.lease_id if session.state.is_before_lease else None
         self._position: int | None = None
         self._replay = Replay({OWN_CLIENTS})
         self._catching_up: asyncio.Task[None] | None = None

@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any
 
-from ..api import Holder, Session, SessionKey, SessionSpec, SessionState
+from ..api import Holder, Session, SessionKey, SessionSpec
 from ..errors import BadRequest, FarcellError, InternalError, OutcomeUnknown, SessionNotFound
 from ..wire.messages import KernelMessage, decode
 from .absence import tell_missed
@@ -151,12 +151,11 @@ class Core:
             await self.gateway.interrupt(channels.session.id)
 
     async def _withdraw(self, channels: Channels) -> bool:
-        """Takes a session from the queue, or ends its container while that still starts; whether it did."""
+        """Ends a session's wait for its image or a device, or its container while that still starts; whether it did."""
         session = await self.gateway.session(channels.session.id)
-        waits = session.state in (SessionState.QUEUED, SessionState.STARTING)
-        if waits:
+        if session.state.is_on_the_way:
             await self.gateway.stop(session.id)
-        return waits
+        return session.state.is_on_the_way
 
     def answer(self, cell: RunningCell, message: KernelMessage) -> None:
         """Answers a cell's question; silent when the cell is over."""
@@ -175,8 +174,8 @@ class Core:
                 _log.debug("no progress of session %s: %s", channels.session.id, error)
                 continue
             channels.session = session
-            if told != (session.state, session.queue):
-                told = (session.state, session.queue)
+            if told != (session.state, session.queue, session.build):
+                told = (session.state, session.queue, session.build)
                 cell.put(Progress(session))
 
     async def _why_lost(self, channels: Channels, cell: RunningCell) -> FarcellError:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..api import EndReason, Session
-from ..errors import FarcellError, OutcomeUnknown, StartFailed, TakenOver
+from ..api import EndReason, Session, to_json
+from ..errors import FarcellError, OutcomeUnknown, StartFailed, TakenOver, error_from_json
 
 _ONCE = "it is not run again by itself"
 
@@ -34,6 +34,8 @@ def taken_over(session: Session, by: str, *, begun: bool | None = None) -> Farce
 def lease_ended(session: Session, *, begun: bool) -> FarcellError:
     """The session has no container any more; `begun` says whether the cell had."""
     lease = session.lease
+    if session.failure is not None and not begun:
+        return error_from_json(to_json(session.failure))
     if lease is not None and lease.end_reason is EndReason.START_FAILED:
         return StartFailed(f"session {session.name} did not start on {lease.label}: {lease.end_detail}")
     if not begun:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from urllib.parse import urlsplit
 
 from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest, HTTPResponse
@@ -26,6 +27,7 @@ PING_S = 10.0
 """How often a WebSocket is pinged; one that is silent for twice as long is taken for broken."""
 ANSWER_PINGS, QUIET_PINGS = 5, 2
 """In those: how long a question may wait for its answer, and how long a body may pause."""
+PIECE_BYTES = 1 << 20
 CHANGE_S, STREAM_S = 150.0, 24 * 3600.0
 """How long a request that changes something may take, and a body."""
 
@@ -101,6 +103,29 @@ class GatewayClient:
         """What is `repeatable` is given up as soon as a question is, because it can be asked again."""
         timeout_s = ANSWER_PINGS * PING_S if repeatable else CHANGE_S
         return await self._fetch("POST", path, encode(body), timeout_s)
+
+    async def put_file(self, path: str, file: IO[bytes]) -> None:
+        """Sends a file from its beginning, piece by piece."""
+
+        async def send(write: Callable[[bytes], Awaitable[None]]) -> None:
+            file.seek(0)
+            while piece := await asyncio.to_thread(file.read, PIECE_BYTES):
+                await write(piece)
+
+        length = file.seek(0, os.SEEK_END)
+        request = self._request(
+            self.address.url + path,
+            method="PUT",
+            body_producer=send,
+            request_timeout=STREAM_S,
+        )
+        request.headers = {**self._headers, "Content-Length": str(length)}
+        try:
+            await self._http.fetch(request)
+        except HTTPClientError as error:
+            raise self._told(error) from error
+        except OSError as error:
+            raise self._unreachable(error) from error
 
     async def delete_json(self, path: str) -> Any:
         return await self._fetch("DELETE", path)

@@ -10,9 +10,10 @@ from urllib.parse import quote, urlencode
 
 from tornado.websocket import WebSocketClientConnection
 
-from ..api import Bill, Holder, LeaseId, Offer, Session, SessionSpec, from_json, to_json
-from ..errors import GatewayUnreachable, Unauthorized
+from ..api import Bill, Holder, LeaseId, Offer, SavedImage, Session, SessionSpec, from_json, to_json
+from ..errors import GatewayUnreachable, ImageFilesMissing, Unauthorized
 from ..journal import Record
+from .archives import opened_archive
 from .gateway_client import GatewayClient
 from .locate import connect
 from .logs import ALL_SOURCES, LogPart, LogWish
@@ -148,11 +149,33 @@ class UserGateway:
         await self.post(f"/farcell/v1/sessions/{quote(session_id)}/shown", {"position": position})
 
     async def ensure(self, spec: SessionSpec) -> Session:
-        """The session, started where it was not."""
+        """The session, started where it was not; what its image copies is sent where the gateway lacks it."""
         path, body = "/farcell/v1/sessions", to_json(spec)
-        return from_json(
-            Session, await self._ask(lambda gateway: gateway.post_json(path, body, repeatable=True))
-        )
+
+        def ask() -> Awaitable[Any]:
+            return self._ask(lambda gateway: gateway.post_json(path, body, repeatable=True))
+
+        try:
+            answer = await ask()
+        except ImageFilesMissing as missing:
+            for sha256 in missing.details.get("sha256", ()):
+                await self._send_archive(str(sha256))
+            answer = await ask()
+        return from_json(Session, answer)
+
+    async def _send_archive(self, sha256: str) -> None:
+        file = await asyncio.to_thread(opened_archive, sha256)
+        with file:
+            path = f"/farcell/v1/image-files/{sha256}"
+            await self._ask(lambda gateway: gateway.put_file(path, file))
+
+    async def images(self) -> list[SavedImage]:
+        return [from_json(SavedImage, value) for value in (await self.get("/farcell/v1/images"))["images"]]
+
+    async def save_image(self, session_id: str, name: str | None) -> SavedImage:
+        """The session's image, with what was installed in it by hand, under that name or the session's."""
+        path = f"/farcell/v1/sessions/{quote(session_id)}/image"
+        return from_json(SavedImage, await self.post(path, {"name": name}))
 
     async def events(self, received: Callable[[bytes], None], quiet_s: float) -> None:
         """Follows the gateway's events until they break off, or nothing comes for so long.

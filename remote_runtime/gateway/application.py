@@ -28,6 +28,7 @@ from .database import Database
 from .events import EventBus
 from .handlers.base import MAX_DROPPED_BYTES
 from .handlers.sockets import GOING_AWAY, SocketHandler
+from .images import ImageDesk
 from .leases import LeaseKeeper
 from .live_session import LiveSession
 from .options import GatewayOptions
@@ -67,7 +68,8 @@ class Gateway:
         self.places = places
         self.events = EventBus()
         self.keeper = LeaseKeeper(gateway_id, options, database, places, background, self._changed)
-        self.desk = SessionDesk(database, places, self.keeper, self.events, background)
+        self.images = ImageDesk(options.folder, places, self.keeper, self._changed)
+        self.desk = SessionDesk(database, places, self.keeper, self.images, self.events, background)
         self.agents = AgentDesk(database, self.keeper)
         self._stopping = asyncio.Event()
         self.sockets: set[SocketHandler] = set()
@@ -158,7 +160,8 @@ async def open_gateway(
         stack.push_async_callback(places.close)
         background = await stack.enter_async_context(Background())
         gateway = Gateway(options, gateway_id, database, places, background)
-        await Recovery(database, places, gateway.keeper, background, gateway.desk.place).run()
+        desk, images = gateway.desk, gateway.images
+        await Recovery(database, places, gateway.keeper, background, desk.place, images.build).run()
         background.repeat(gateway.tick, TICK_S, "the tick")
         background.repeat(gateway.keeper.reconcile, RECONCILE_EVERY_S, "reconciling")
         background.repeat(gateway.keeper.remove_old_logs, OLD_LOGS_EVERY_S, "removing old logs")

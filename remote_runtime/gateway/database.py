@@ -15,7 +15,7 @@ from sqlalchemy.exc import DatabaseError
 
 T = TypeVar("T")
 
-HEAD = "0005"
+HEAD = "0006"
 """The newest migration; a database that has it is not touched at start (alembic is then not even imported)."""
 
 

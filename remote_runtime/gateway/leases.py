@@ -346,3 +346,5 @@ def _write_end(connection: Connection, live: LiveSession, lease: Lease | None, s
     if lease is not None:
         records.update_lease(connection, lease)
     records.set_state(connection, live.session.id, state)
+    if live.session.failure is not None:
+        records.set_failure(connection, live.session.id, live.session.failure)

@@ -6,7 +6,7 @@ import asyncio
 import time
 from dataclasses import dataclass, field, replace
 
-from ..api import IdleReport, Lease, QueuePlace, Session, SessionState, UserId
+from ..api import BuildProgress, IdleReport, Lease, QueuePlace, Session, SessionState, UserId
 from ..wire import control
 from .agent_link import AgentLink
 from .relay import Relay
@@ -22,6 +22,7 @@ class LiveSession:
     relay: Relay
     link: AgentLink = field(default_factory=AgentLink)
     lease: Lease | None = None
+    build: BuildProgress | None = None
     queue: QueuePlace | None = None
     idle: IdleReport | None = None
     usage: control.Usage | None = None
@@ -77,6 +78,7 @@ class LiveSession:
         return replace(
             self.session,
             lease=self.lease or self.session.lease,
+            build=self.build if self.state is SessionState.BUILDING else None,
             queue=self.queue if self.state is SessionState.QUEUED else None,
             idle=self.idle if self.state in (SessionState.IDLE, SessionState.BUSY) else None,
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -12,7 +12,9 @@ from sqlalchemy import Connection, Select, func, insert, select, update
 from ..api import (
     CellRecord,
     EndReason,
+    Failure,
     Holder,
+    Image,
     Lease,
     LeaseId,
     LeaseState,
@@ -23,7 +25,6 @@ from ..api import (
     SessionState,
     Shown,
     UserId,
-    Walls,
     from_json,
     to_json,
 )
@@ -45,10 +46,15 @@ def fact(connection: Connection, name: str, default: str) -> str:
 
 
 def find_or_add_session(connection: Connection, owner: UserId, spec: SessionSpec) -> tuple[Session, bool]:
-    """The session of that key, and whether it is new; it takes settings, image and walls from `spec` either way."""
+    """The session of that key, and whether it is new; it takes settings and walls from `spec` either way.
+
+    And the image, unless it keeps its own.
+    """
     session_id = find_session(connection, owner, spec.key)
     if session_id is None:
         return _add_session(connection, owner, spec), True
+    if spec.keeps_image and (found := read_session(connection, session_id)) is not None:
+        spec = replace(spec, image=replace(found.image, python=spec.image.python))
     wishes = {name: to_json(getattr(spec, name)) for name in ("settings", "image", "walls")}
     connection.execute(update(sessions).where(sessions.c.id == session_id).values(**wishes))
     found = read_session(connection, session_id)
@@ -116,6 +122,7 @@ def set_queued(
         "withdraw_at": withdraw_at.isoformat() if withdraw_at else None,
         "holder_client": None,
         "holder_name": None,
+        "failure": None,
     }
     connection.execute(update(sessions).where(sessions.c.id == session_id).values(values))
 
@@ -135,8 +142,10 @@ def read_queue(connection: Connection) -> list[Queued]:
     ]
 
 
-def set_walls(connection: Connection, session_id: SessionId, walls: Walls) -> None:
-    connection.execute(update(sessions).where(sessions.c.id == session_id).values(walls=to_json(walls)))
+def set_wishes(connection: Connection, session: Session) -> None:
+    """The image and the walls that its next container has."""
+    values = {"image": to_json(session.image), "walls": to_json(session.walls)}
+    connection.execute(update(sessions).where(sessions.c.id == session.id).values(values))
 
 
 def set_holder(connection: Connection, session_id: SessionId, holder: Holder) -> None:
@@ -146,6 +155,18 @@ def set_holder(connection: Connection, session_id: SessionId, holder: Holder) ->
 
 def set_state(connection: Connection, session_id: SessionId, state: SessionState) -> None:
     connection.execute(update(sessions).where(sessions.c.id == session_id).values(state=state.value))
+
+
+def set_failure(connection: Connection, session_id: SessionId, failure: Failure) -> None:
+    connection.execute(update(sessions).where(sessions.c.id == session_id).values(failure=to_json(failure)))
+
+
+def set_image(
+    connection: Connection, session_id: SessionId, image: Image, installed: Sequence[str] = ()
+) -> None:
+    """What its next container is started with; `installed` are the packages that it lacks."""
+    values = {"image": to_json(image), "installed": list(installed)}
+    connection.execute(update(sessions).where(sessions.c.id == session_id).values(values))
 
 
 def set_shown(connection: Connection, session_id: SessionId, shown: Shown) -> None:
@@ -204,6 +225,8 @@ def _session(connection: Connection, row: Mapping[Any, Any]) -> Session:
         lease=None if lease is None else _lease(lease),
         cost_nanos=int(row["cost_nanos"]),
         shown=Shown(LeaseId(row["shown_lease"]), row["shown_position"]) if row["shown_lease"] else None,
+        failure=from_json(Failure, row["failure"]) if row["failure"] else None,
+        installed=tuple(row["installed"]),
         holder=Holder(row["holder_client"], row["holder_name"]) if row["holder_client"] else None,
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -28,7 +28,7 @@ class Recovery:
     """Leases and their containers run on, starts are gone on with, and the queue is as it was.
 
     Who waited may have gone with the gateway: no container is started before a client of its session has come back,
-    and `place` is called when one of those in the queue has.
+    and `place` is called when one of those in the queue has. Before that `build` goes on with its image.
     """
 
     def __init__(
@@ -38,12 +38,14 @@ class Recovery:
         keeper: LeaseKeeper,
         background: Background,
         place: Callable[[], None],
+        build: Callable[[LiveSession], Awaitable[frozenset[str] | None]],
     ) -> None:
         self._database = database
         self._places = places
         self._keeper = keeper
         self._background = background
         self._place = place
+        self._build = build
 
     async def run(self) -> None:
         """Once, before the gateway listens; agents and clients come back by themselves."""
@@ -103,6 +105,8 @@ class Recovery:
 
     async def _let_come(self, live: LiveSession) -> None:
         if await self._is_wanted(live):
+            if live.session.image.is_built and (spawners := await self._build(live)):
+                self._places.scheduler.keep_to(live.session.id, spawners)
             self._places.scheduler.come(live.session.id)
             self._place()
 

@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 from ..api import (
     EndReason,
     Holder,
+    SavedImage,
     Session,
     SessionId,
     SessionKey,
@@ -22,13 +23,21 @@ from ..api import (
     SessionState,
     to_json,
 )
-from ..errors import BadRequest, Conflict, SessionHoldsOther, SessionNotFound, TakenOver
+from ..errors import (
+    BadRequest,
+    Conflict,
+    FarcellError,
+    SessionHoldsOther,
+    SessionNotFound,
+    TakenOver,
+)
 from ..scheduler import Grant
 from ..wire import control
-from . import records
+from . import records, saved_images
 from .background import Background
 from .database import Database
 from .events import Event, EventBus
+from .images import ImageDesk
 from .leases import LeaseKeeper
 from .live_session import LiveSession
 from .places import Places
@@ -40,7 +49,7 @@ _log = logging.getLogger(__name__)
 
 MAX_KEEP_S = 24 * 3600.0
 TOLD_AFTER_S = 0.1
-RUNNING = (SessionState.IDLE, SessionState.BUSY)
+OFTEN = (SessionState.IDLE, SessionState.BUSY, SessionState.BUILDING)
 
 
 class SessionDesk:
@@ -51,6 +60,7 @@ class SessionDesk:
         database: Database,
         places: Places,
         keeper: LeaseKeeper,
+        images: ImageDesk,
         events: EventBus,
         background: Background,
     ) -> None:
@@ -59,6 +69,7 @@ class SessionDesk:
         self._keeper = keeper
         self._events = events
         self._background = background
+        self._images = images
         self._untold: set[LiveSession] = set()
         self.withdrawn = Withdrawals(keeper, background)
 
@@ -69,12 +80,13 @@ class SessionDesk:
 
         A new one is withdrawn when it has waited for `queue_s`.
         Raises `NoSuchOffer` where nothing could ever fulfil the request, `SessionHoldsOther` when the session runs with
-        another request, or within other walls; who asks for none takes those that there are.
+        another request or image, or within other walls; who asks for none takes those that there are.
         """
         await self._places.refresh()
         live = await self._live_of(user, spec.key)
         if live is None:
             self._places.scheduler.check(spec.request, spec.walls)
+            self._images.check(spec.image)
         else:
             self._check_same(live, spec)
             spec = replace(spec, walls=live.session.walls)
@@ -106,6 +118,10 @@ class SessionDesk:
         walls = self._places.walls(lease, session.walls) if lease else session.walls
         if spec.walls.over(walls) != walls:
             raise _holds_other(session, str(walls) or "its spawner's own walls", str(spec.walls))
+        if not spec.keeps_image and replace(session.image, python=None) != replace(spec.image, python=None):
+            raise _holds_other(
+                session, f"the image {session.image!r}", repr(replace(spec.image, python=None))
+            )
 
     def _set_settings(self, live: LiveSession, settings: SessionSettings) -> None:
         if live.session.settings != settings:
@@ -113,25 +129,47 @@ class SessionDesk:
             live.relay.command(control.Settings(settings.idle_s, settings.busy_cap_s))
 
     async def _queue(self, user: User, session: Session, queue_s: float) -> Session:
+        building = session.image.is_built
+        state = SessionState.BUILDING if building else SessionState.QUEUED
         live = LiveSession(
-            session=replace(session, state=SessionState.QUEUED, holder=None),
+            session=replace(session, state=state, holder=None, failure=None),
             owner=user.id,
             relay=Relay(session.id),
         )
         live.wanted.set()
         live.withdraw_at = time.monotonic() + queue_s
-        self._places.scheduler.submit(session.id, user.id, session.request, time.monotonic(), session.walls)
+        if not building:
+            self._submit(live)
         self._keeper.live[session.id] = live
         since = datetime.now(UTC)
         until = since + timedelta(seconds=queue_s) if math.isfinite(queue_s) else None
 
         def write(connection: Connection) -> None:
-            records.set_walls(connection, session.id, session.walls)  # others may have asked meanwhile
+            records.set_wishes(connection, session)  # others may have asked meanwhile
             records.set_queued(connection, session.id, session.request, since, until)
 
         await self._database.write(write)
+        if building:
+            self._background.spawn(self._build_and_queue(live), f"building for session {session.id}")
         self.place()
         return live.view()
+
+    async def _build_and_queue(self, live: LiveSession) -> None:
+        spawners = await self._images.build(live)
+        if spawners is None:
+            return
+        try:
+            self._submit(live)
+        except FarcellError as error:  # the offer has gone meanwhile
+            await self._images.fail(live, error)
+        else:
+            self._places.scheduler.keep_to(live.session.id, spawners)
+            self.changed(live)
+            self.place()
+
+    def _submit(self, live: LiveSession) -> None:
+        session, now = live.session, time.monotonic()
+        self._places.scheduler.submit(session.id, live.owner, session.request, now, session.walls)
 
     def place(self) -> None:
         """Starts whoever's turn it is, and tells the others their places; called when something may have changed."""
@@ -197,6 +235,25 @@ class SessionDesk:
         """The session's notebook has shown its output up to that position of the journal."""
         self._keeper.shown(self.live(user, session_id), position)
 
+    async def save_image(self, user: User, session_id: str, name: str | None) -> SavedImage:
+        """Keeps its image, with what was installed by hand, for her under a name and for its next container."""
+        session = await self.find(user, session_id)
+        image = session.image.pip_install(*session.installed) if session.installed else session.image
+        name = name or session.name
+        if not saved_images.NAME.fullmatch(name):
+            raise BadRequest(f"{name[:80]!r} is no name for an image: letters, digits, '.', '_' and '-'")
+
+        def write(connection: Connection) -> SavedImage:
+            records.set_image(connection, session.id, image)
+            return saved_images.keep(connection, user.id, name, image)
+
+        saved = await self._database.write(write)
+        live = self._keeper.live.get(session.id)
+        if live is not None:
+            live.session = replace(live.session, image=image, installed=())
+            self.changed(live)
+        return saved
+
     async def hold(self, live: LiveSession, who: Holder, *, take: bool) -> None:
         """Before one of our own clients is attached; who had the session before is told.
 
@@ -238,11 +295,11 @@ class SessionDesk:
             )
 
     def changed(self, live: LiveSession) -> None:
-        """Tells listeners; of a session that goes on running only now and then, since each cell changes it.
+        """Tells listeners; of one that goes on running or building only now and then: each cell and line changes it.
 
         After an end, someone's turn may have come.
         """
-        if live.state not in RUNNING or live.told not in RUNNING:
+        if live.state not in OFTEN or live.told not in OFTEN:
             self._tell(live)
         elif live not in self._untold:
             self._untold.add(live)

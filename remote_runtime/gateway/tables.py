@@ -75,9 +75,21 @@ sessions = Table(
     Column("shown_lease", String),
     Column("shown_position", BigInteger),
     Column("created_at", String, nullable=False),
+    # why it has got no container, and what was installed by hand in the newest
+    Column("failure", JSON),
+    Column("installed", JSON, nullable=False, default=list),
     Column("holder_client", String),
     Column("holder_name", String),
     UniqueConstraint("owner_id", "machine", "path", "name", name="uq_sessions_key"),
+)
+
+saved_images = Table(
+    "saved_images",
+    metadata,
+    Column("owner_id", ForeignKey("users.id"), primary_key=True),
+    Column("name", String, primary_key=True),
+    Column("image", JSON, nullable=False),
+    Column("saved_at", String, nullable=False),
 )
 
 jupyter_sessions = Table(

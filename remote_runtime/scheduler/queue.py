@@ -13,7 +13,7 @@ from .matching import NO_WALLS, needed
 class Waiting:
     """A session that waits. Turns order the queue; `arrival` counts submissions and breaks ties: the queue gives both.
 
-    Who is `absent` keeps the place, and is passed over.
+    Who is `absent` keeps the place, and is passed over. `spawners` are those that can start it, None where any can.
     """
 
     session_id: SessionId
@@ -21,6 +21,7 @@ class Waiting:
     request: Request
     walls: Walls = NO_WALLS
     absent: bool = False
+    spawners: frozenset[str] | None = None
     turn: float = 0.0
     arrival: int = 0
 
@@ -65,6 +66,11 @@ class Queue:
         """Is absent no more; silent when it does not wait."""
         if session_id in self._waiting:
             self._waiting[session_id] = replace(self._waiting[session_id], absent=False)
+
+    def keep_to(self, session_id: SessionId, spawners: frozenset[str]) -> None:
+        """Silent when it does not wait."""
+        if session_id in self._waiting:
+            self._waiting[session_id] = replace(self._waiting[session_id], spawners=spawners)
 
     def line(self) -> list[Waiting]:
         """All that wait, next first."""

@@ -45,6 +45,10 @@ class Scheduler:
         if not self._options(request, walls):
             raise refusal(request, list(self._stock.offers.values()), self.table, walls)
 
+    def spawners(self, request: Request, walls: Walls = NO_WALLS) -> list[str]:
+        """Those that could ever fulfil the request, in the order in which they are tried."""
+        return list(dict.fromkeys(option.offer.spawner for option in self._options(request, walls)))
+
     def submit(
         self, session_id: SessionId, owner: str, request: Request, now: float, walls: Walls = NO_WALLS
     ) -> None:
@@ -71,6 +75,10 @@ class Scheduler:
         """Somebody waits for it again; silent when it is not in the queue."""
         self._queue.come(session_id)
 
+    def keep_to(self, session_id: SessionId, spawners: frozenset[str]) -> None:
+        """Only those have what it needs to start; silent when it is not in the queue."""
+        self._queue.keep_to(session_id, spawners)
+
     def withdraw(self, session_id: SessionId) -> None:
         """Leaves the queue; silent when it does not wait."""
         self._queue.leave(session_id)
@@ -93,7 +101,7 @@ class Scheduler:
         for waiting in self._queue.line():
             if waiting.absent:
                 continue
-            choices = self._options(waiting.request, waiting.walls)
+            choices = self._options_of(waiting)
             option = next((option for option in choices if self._fits(option, kept)), None)
             if option:
                 grants.append(self._grant(waiting, option, now))
@@ -110,7 +118,7 @@ class Scheduler:
         waiting = next((waiting for waiting in line if waiting.session_id == session_id), None)
         if waiting is None:
             return None
-        choices = self._options(waiting.request, waiting.walls)
+        choices = self._options_of(waiting)
         if not choices:
             return QueuePlace(1, f"{waiting.request} is not offered at the moment")
         ahead = self._rivals(before(line, session_id), choices)
@@ -140,6 +148,10 @@ class Scheduler:
         )
         self._queue.join(newcomer, held, now)
 
+    def _options_of(self, waiting: Waiting) -> list[Option]:
+        found = self._options(waiting.request, waiting.walls)
+        return [one for one in found if waiting.spawners is None or one.offer.spawner in waiting.spawners]
+
     def _options(self, request: Request, walls: Walls) -> list[Option]:
         return options(request, self._stock.offers.values(), self.table, walls)
 
@@ -162,7 +174,7 @@ class Scheduler:
     def _rivals(self, ahead: Iterable[Waiting], choices: Sequence[Option]) -> list[list[Option]]:
         """For each of those ahead who accepts one of the same offers, what they accept."""
         keys = {option.key for option in choices}
-        wanted = (self._options(waiting.request, waiting.walls) for waiting in ahead)
+        wanted = (self._options_of(waiting) for waiting in ahead)
         return [theirs for theirs in wanted if any(option.key in keys for option in theirs)]
 
     def _tallies(self, choices: Sequence[Option]) -> dict[str, Tally]:

@@ -3,6 +3,7 @@
 ::
 
     home/           the kernel's home folder
+    env/            its virtual environment, on top of its image's (gone after `stop`)
     work/           its working folder
     run/            unix sockets; elsewhere when its path is too long for them
     token           the agent's token            (0600, gone after `stop`)
@@ -70,6 +71,10 @@ class LeaseFolder:
         return self.path / "work"
 
     @property
+    def environment(self) -> Path:
+        return self.path / "env"
+
+    @property
     def token(self) -> Path:
         return self.path / "token"
 
@@ -90,22 +95,25 @@ class LeaseFolder:
     def _short_run(self) -> Path:
         return Path(tempfile.gettempdir()) / f"farcell-{self.lease_id}"
 
-    def fill(self, spec: ContainerSpec, python: str) -> None:
-        """Makes all of it; what is there already stays, but token and settings are written anew."""
+    def fill(self, spec: ContainerSpec, python: str, launcher: Path | None = None) -> None:
+        """Makes all of it; what is there already stays, but token and settings are written anew.
+
+        With a `launcher`, it starts the kernel.
+        """
         for folder in (self.home, self.work):
             folder.mkdir(mode=0o700, exist_ok=True)
         _make_private(self.run)
         write_private(self.token, spec.token.encode())
-        write_private(self.settings, encode(self._agent_settings(spec, python)))
+        write_private(self.settings, encode(self._agent_settings(spec, python, launcher)))
         self.log.touch(mode=0o600)
 
     def clear(self) -> None:
-        """Removes what must not outlive the container: the token and the sockets."""
+        """Removes what must not outlive the container: the token, the sockets, what its cells installed."""
         self.token.unlink(missing_ok=True)
-        for run in (self.path / "run", self._short_run):
-            shutil.rmtree(run, ignore_errors=True)
+        for folder in (self.path / "run", self._short_run, self.environment):
+            shutil.rmtree(folder, ignore_errors=True)
 
-    def _agent_settings(self, spec: ContainerSpec, python: str) -> AgentSettings:
+    def _agent_settings(self, spec: ContainerSpec, python: str, launcher: Path | None) -> AgentSettings:
         return AgentSettings(
             gateway_id=spec.gateway_id,
             session_id=spec.session_id,
@@ -118,6 +126,7 @@ class LeaseFolder:
             run=str(self.run),
             log=str(self.log),
             devices=spec.devices,
+            launcher=None if launcher is None else str(launcher),
         )
 
 

@@ -16,10 +16,12 @@ from .containment import Containment, Labels, Limits, Members, is_agent, labels_
 from .contract import Container, ContainerSpec, ContainerState
 from .environment import container_environment
 from .launch import Children, Launch
+from .lease_environment import LAUNCHER, environment_variables, image_of, make_environment
 from .lease_folder import LeaseFolder, Register
 from .markers import MarkerContainment
 from .nvml import Nvml, NvmlDevice, visible_devices
 from .offers import cpu_offer, device_offers, gpu_name
+from .process_images import Environment, ProcessImages
 from .simulated import simulated_devices
 
 log = logging.getLogger(__name__)
@@ -31,6 +33,8 @@ AGENT_COMMAND = (sys.executable, "-P", "-m", "farcell.remote_runtime.agent")
 @dataclass(frozen=True, slots=True)
 class ProcessSettings:
     """`root` is the spawner's own folder, one small link per container; it has to be the same after a restart.
+
+    Beside it lie the environments of images.
 
     `environment` is the gateway's: containers get what `environment.ALLOWED` names of it, and devices that its
     ``CUDA_VISIBLE_DEVICES`` hides are not offered. `simulate` is as in ``--simulate``. `containment` is ``cgroup``,
@@ -53,6 +57,9 @@ class Machine:
         self._simulated = simulated_devices(settings.simulate, table)
         self._containments = choose_containments(settings)
         self._register = Register(settings.root)
+        self.images = ProcessImages(
+            settings.root.parent / "environments", settings.environment, self._images_in_use
+        )
         self._children = Children()
         self._nvml = nvml
 
@@ -69,13 +76,17 @@ class Machine:
 
     def start(self, spec: ContainerSpec, labels: Labels) -> None:
         """Raises `StartFailed` or `ImageNotSupported`; the caller then clears up with `kill` and `forget`."""
+        built = self._built(spec.image)
         python = kernel_python(spec.image)
         folder = LeaseFolder(spec.folder.absolute(), spec.lease_id)
         try:
             self._register.add(labels, folder.path)
-            folder.fill(spec, python)
+            if built is None:
+                folder.fill(spec, python)
+            else:
+                folder.fill(spec, str(make_environment(folder.environment, built)), LAUNCHER)
             spec.cache.mkdir(mode=0o700, parents=True, exist_ok=True)
-            pid = self._children.launch(spec.lease_id, self._launch(spec, labels, folder))
+            pid = self._children.launch(spec.lease_id, self._launch(spec, labels, folder, built))
         except OSError as error:
             raise StartFailed(f"lease {spec.lease_id} can't start on this machine: {error}") from error
         log.info("lease %s: agent %d started in %s", spec.lease_id, pid, folder.path)
@@ -120,11 +131,31 @@ class Machine:
                 found.setdefault(labels, set()).update(pids)
         return found
 
-    def _launch(self, spec: ContainerSpec, labels: Labels, folder: LeaseFolder) -> Launch:
+    def _built(self, image: Image) -> Environment | None:
+        if not image.is_built:
+            return None
+        if (found := self.images.find(image)) is None:
+            raise ImageNotSupported(
+                "the image was removed since it was built, to make room: run the cell again"
+            )
+        return found
+
+    def _images_in_use(self) -> set[Path]:
+        folders = (self._register.folder(labels.lease_id) for labels in self._register.labels())
+        images = (image_of(folder.environment) for folder in folders if folder)
+        return {image for image in images if image}
+
+    def _launch(
+        self, spec: ContainerSpec, labels: Labels, folder: LeaseFolder, built: Environment | None
+    ) -> Launch:
         enclosures = [containment.enclose(labels) for containment in self._containments]
+        environment = container_environment(self._settings.environment, spec, labels, folder.home)
+        if built is not None:
+            environment |= environment_variables(folder.environment, built, environment["PATH"])
+            environment |= labels.environment
         return Launch(
             command=[*self._settings.agent_command, str(folder.path)],
-            environment=container_environment(self._settings.environment, spec, labels, folder.home),
+            environment=environment,
             folder=folder.work,
             log=folder.log,
             cgroup=next(filter(None, enclosures), None),

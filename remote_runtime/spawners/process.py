@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import ClassVar, ParamSpec, Self, TypeVar
 from weakref import WeakValueDictionary
 
-from ..api import GatewayId, GpuTable, LeaseId, Offer, default_table
+from ..api import BuildProgress, GatewayId, GpuTable, Image, LeaseId, Offer, default_table
 from ..errors import FarcellError
 from .containment import Labels
 from .contract import Container, ContainerSpec, ContainerState, Spawner, SpawnerSetup
@@ -49,6 +49,10 @@ class ProcessSpawner(Spawner):
 
     async def offers(self, table: GpuTable) -> list[Offer]:
         return [*await self._in_thread(self._machine.offers, table, self.name)]
+
+    async def build(self, image: Image, tell: Callable[[BuildProgress], None]) -> None:
+        if image.is_built:
+            await self._machine.images.build(image, tell)
 
     async def start(self, spec: ContainerSpec) -> None:
         async with self._lock(spec.lease_id):

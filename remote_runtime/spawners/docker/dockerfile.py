@@ -170,5 +170,8 @@ def _list(words: Sequence[str]) -> str:
 
 
 def _escaped(text: str) -> str:
-    """As the builder's expansion of variables gives it back: each special character after a backslash."""
-    return "".join(one if _PLAIN.match(one) or not one.isascii() else f"\\{one}" for one in text)
+    """As the builder's expansion of variables gives it back: each special character after a backslash.
+
+    Special is what is not known to be plain: the builder takes spaces of all Unicode for the end of a word.
+    """
+    return "".join(one if _PLAIN.match(one) else f"\\{one}" for one in text)

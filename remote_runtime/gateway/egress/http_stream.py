@@ -15,13 +15,17 @@ MAX_HEAD_BYTES = 64 << 10
 Event = h11.Event | type[h11.PAUSED]
 
 
+def nothing_waits() -> None:
+    """Nobody counts how long nothing moves."""
+
+
 class HttpStream:
     """One side of one connection; `moved` is called whenever bytes have come or gone."""
 
     def __init__(self, role: type[h11.CLIENT | h11.SERVER], connection: Connection) -> None:
         self.http = h11.Connection(role, max_incomplete_event_size=MAX_HEAD_BYTES)
         self.connection = connection
-        self.moved: Callable[[], None] = lambda: None
+        self.moved: Callable[[], None] = nothing_waits
 
     async def receive(self) -> Event:
         """The next event; raises `h11.RemoteProtocolError`, or `OSError`."""

@@ -9,7 +9,7 @@ import h11
 from ...piping import not_idle
 from .dialer import Way
 from .forwarding import end_to_end, request_headers
-from .http_stream import HttpStream
+from .http_stream import HttpStream, nothing_waits
 from .policy import Target
 from .refusal import Unreachable
 
@@ -32,6 +32,7 @@ async def forward(
                 raise
             raise Unreachable(502, f"{target} broke off, or what it says is no HTTP/1.1") from error
         finally:
+            client.moved = nothing_waits
             sending.cancel()
             await asyncio.wait([sending])
     if not sending.cancelled():

@@ -28,10 +28,11 @@ class Target:
     @classmethod
     def parse(cls, host: str, port: int) -> Self:
         """Raises `BadRequest` for what is neither a host name nor an address."""
-        name = host.strip("[]").lower().removesuffix(".")
+        bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+        name = bare.lower().removesuffix(".")
         if not 0 < port < 65536:
             raise BadRequest(f"{port} is no port")
-        if len(name) > 253 or not (_NAME.fullmatch(name) or address_of(name)):
+        if len(name) > 253 or "%" in name or not (_NAME.fullmatch(name) or address_of(name)):
             raise BadRequest("that is no host name")
         return cls(name, port)
 

@@ -106,6 +106,8 @@ class ProxiedClient:
     async def _serve(self, request: h11.Request, visit: _Visit) -> bool:
         if request.method == b"CONNECT":
             visit.target = tunnel_target(request.target)
+            if any(name in (b"content-length", b"transfer-encoding") for name, _ in request.headers):
+                raise Refusal(400, "CONNECT takes no body")
             await self._tunnel(visit.target)
             return False
         visit.target, path = plain_target(request.target)
@@ -120,8 +122,7 @@ class ProxiedClient:
         return False
 
     async def _tunnel(self, target: Target) -> None:
-        if not isinstance(await self._stream.receive(), h11.EndOfMessage):
-            raise Refusal(400, "CONNECT takes no body")
+        await self._stream.receive()  # the end of the request, which has no body
         way = await self._dialer.open(target, self._network, tunnel=True)
         async with way.connection:
             said_already, _ = self._stream.http.trailing_data

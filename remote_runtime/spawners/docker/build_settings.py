@@ -12,7 +12,7 @@ from .image_uses import KeepRules
 
 @dataclass(frozen=True, slots=True)
 class BuildSettings:
-    """`folder` is for logs and marks of use, `archives` has the files of `COPY` steps.
+    """`folder` has marks of use, and what is on its way to the engine, `archives` has the files of `COPY` steps.
 
     `network` is ``egress``, which is the proxy that listens at the socket `egress`, ``none``, or the engine's name of
     one. `arguments` are variables of every step of a build.

@@ -18,7 +18,6 @@ from ...errors import BuildFailed, ImageNotSupported
 from .agent_environment import AgentEnvironment
 from .build_call import BuildCall
 from .build_context import write_context
-from .build_log import BuildLog
 from .build_network import BuildNetwork
 from .build_output import BuildOutput, pull_line
 from .build_settings import BuildSettings
@@ -87,16 +86,16 @@ class ImageBuilder:
         base = full_name(self._settings.bases.of(image))
         began = time.monotonic()
         async with self._room:
-            with BuildLog(self._settings.folder / f"{image.digest}.log") as lines:
-                telling = BuildTelling(step_names(image, base), lines, tell, asyncio.get_running_loop())
-                below = await self._base(base, telling)
-                finished = await self._finished(below, image.python_version, telling)
-                if image.steps:
-                    recipe = stepping(finished["Id"], image, self._settings.arguments)
-                    await self._run(recipe, tag, finished, telling)
-                else:
-                    repository, _, name = tag.partition(":")
-                    await self._engine.call(lambda client: client.tag(finished["Id"], repository, name))
+            self._settings.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            telling = BuildTelling(step_names(image, base), tell, asyncio.get_running_loop())
+            below = await self._base(base, telling)
+            finished = await self._finished(below, image.python_version, telling)
+            if image.steps:
+                recipe = stepping(finished["Id"], image, self._settings.arguments)
+                await self._run(recipe, tag, finished, telling)
+            else:
+                repository, _, name = tag.partition(":")
+                await self._engine.call(lambda client: client.tag(finished["Id"], repository, name))
         await self._keeper.note(tag)
         log.info("image %s: made in %.1f s, as %s", image.digest[:12], time.monotonic() - began, tag)
         await self._keeper.evict()

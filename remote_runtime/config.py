@@ -92,8 +92,7 @@ def make_private(folder: Path) -> None:
 def socket_path(folder: Path) -> Path:
     """Where a gateway with that folder listens for agents; in a short folder where its own has too long a path.
 
-    Nothing else lies beside it: containers have the socket's folder mounted, so that they find the one of a gateway that
-    was restarted, too.
+    Nothing else lies beside it: containers have its folder mounted, and so find the socket of a restarted gateway, too.
     """
     path = folder / "agents" / "gateway.sock"
     if len(os.fsencode(path)) <= MAX_SOCKET_PATH:

@@ -2,7 +2,7 @@
 
 Debian's ``dockerd`` runs as root on a folder of its own, in mounts of its own, which end with it: its data on a btrfs
 in a file, so that it can limit what a container writes. The base image is a Debian made by debootstrap, once, and kept
-in ``FARCELL_TEST_CACHE`` (``~/.cache/farcell-tests``); so are the disk with an engine's images, and agents' environments.
+in ``FARCELL_TEST_CACHE`` (``~/.cache/farcell-tests``); so are the disk with an engine's images, and what agents run in.
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ class ContainerSettings:
 
     `agent` is the folder of the agent's environment and `command` starts the agent from where that is mounted.
     `image` is the engine's name of what the lease's image became. `runtimes` are the engine's, by the isolation that
-    each gives. `gpus` is how devices are asked for: ``cdi`` or ``nvidia``.
+    each gives; an empty one is the engine's default. `gpus` is how devices are asked for: ``cdi`` or ``nvidia``.
     """
 
     agent: Path
@@ -96,7 +96,7 @@ def create_body(spec: ContainerSpec, settings: ContainerSettings) -> dict[str, A
         "Healthcheck": {"Test": ["NONE"]},
         "NetworkDisabled": True,
         "HostConfig": {
-            "Runtime": runtime(spec.walls.isolation, settings.runtimes),
+            **_runtime(runtime(spec.walls.isolation, settings.runtimes)),
             "NetworkMode": "none",
             "IpcMode": "private",
             "Init": True,
@@ -115,6 +115,10 @@ def create_body(spec: ContainerSpec, settings: ContainerSettings) -> dict[str, A
             **_limits(settings.limits),
         },
     }
+
+
+def _runtime(name: str) -> dict[str, str]:
+    return {"Runtime": name} if name else {}
 
 
 def _environment(spec: ContainerSpec, settings: ContainerSettings) -> dict[str, str]:

@@ -60,7 +60,7 @@ class DockerOffers:
 
     def isolations(self, info: dict[str, Any]) -> tuple[Isolation, ...]:
         """Those that a runtime of the engine gives, what is had unasked first."""
-        known = info.get("Runtimes") or {}
+        known = {"", *(info.get("Runtimes") or ())}
         return tuple(one for one in Isolation if self._settings.runtimes.get(one) in known)
 
     async def gpus(self) -> str:

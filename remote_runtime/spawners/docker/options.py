@@ -24,7 +24,8 @@ _ENGINES_OWN = ("docker.sock", "podman.sock", "containerd.sock", "crio.sock")
 class DockerSettings:
     """`folder` is the gateway's; `agents` is where the agent's environments are kept.
 
-    `networks` is what containers reach unasked, by isolation.
+    `networks` is what containers reach unasked, by isolation. `agent_command`, which gets the lease's folder as its
+    argument, runs in the agent's place where it is given.
     """
 
     folder: Path
@@ -38,6 +39,7 @@ class DockerSettings:
     gpus: str
     simulate: str
     visible_devices: str | None
+    agent_command: tuple[str, ...] = ()
 
 
 class DockerOptions(ImageOptions):
@@ -49,8 +51,8 @@ class DockerOptions(ImageOptions):
     runtimes = Dict(
         key_trait=Enum(["container", "sandbox"]),
         value_trait=Unicode(),
-        default_value={"container": "runc", "sandbox": "runsc"},
-        help="the engine's runtime for each isolation; one that the engine lacks is not offered",
+        default_value={"container": "", "sandbox": "runsc"},
+        help="the engine's runtime for each isolation, empty: its default one; what it lacks is not offered",
     ).tag(config=True)
     networks = Dict(
         key_trait=Enum(["container", "sandbox"]),

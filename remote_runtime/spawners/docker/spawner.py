@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Self
 from weakref import WeakValueDictionary
 
 from ...api import BuildProgress, GatewayId, GpuTable, Image, Isolation, LeaseId, Offer, SessionId
-from ...errors import BuildFailed, FarcellError, ImageNotSupported, StartFailed
+from ...errors import BuildFailed, FarcellError, ImageNotSupported, StartFailed, Unavailable
 from ..contract import Container, ContainerSpec, ContainerState, Spawner, SpawnerSetup
 from ..nvml import Nvml
 from .agent_environment import AgentEnvironment, agent_environment
@@ -33,6 +33,7 @@ from .states import exit_code, folder_of, state_of
 
 log = logging.getLogger(__name__)
 _LOG_LINES = 200
+_FIRST_PAUSE_S, _LAST_PAUSE_S = 0.02, 3.0
 
 
 class DockerSpawner(Spawner):
@@ -59,6 +60,9 @@ class DockerSpawner(Spawner):
         return cls(DockerOptions(config=setup.config).settings(setup), setup.table)
 
     async def offers(self, table: GpuTable) -> list[Offer]:
+        """Whoever asks will start something soon: what the agent runs in is made meanwhile, once."""
+        if self._agent is None and not self._making_agent.locked():
+            self._begin(self._prepare())
         return await self._offers.read(table, self.name)
 
     async def build(self, image: Image, tell: Callable[[BuildProgress], None]) -> None:
@@ -150,13 +154,20 @@ class DockerSpawner(Spawner):
             await self._end(lease_id)
 
     async def _end(self, lease_id: LeaseId) -> None:
+        """Removes until nothing is left: somebody else may be removing it, or its storage may still be in use."""
         name = container_name(lease_id)
+        pause_s = _FIRST_PAUSE_S
         while facts := await self.engine.inspect(name):
-            with suppress(EngineRefused):  # gone meanwhile, or somebody else removes it: the next look tells
+            try:
                 await self.engine.call(lambda client: client.remove_container(name, v=True, force=True))
+                log.info("lease %s: stopped, nothing of it runs", lease_id)
+            except EngineRefused as refusal:
+                if pause_s > _LAST_PAUSE_S:
+                    raise Unavailable(f"the engine does not remove {name}: {refusal}") from refusal
+                await asyncio.sleep(pause_s)
+                pause_s *= 2
             if folder := folder_of(facts.get("Mounts") or ()):
                 await asyncio.to_thread(clear_lease, folder)
-            log.info("lease %s: stopped, nothing of it runs", lease_id)
 
     async def _end_if_answered(self, lease_id: LeaseId) -> None:
         with suppress(FarcellError):
@@ -192,7 +203,7 @@ class DockerSpawner(Spawner):
     async def _container_settings(self, agent: AgentEnvironment, image: str) -> ContainerSettings:
         return ContainerSettings(
             agent=agent.folder,
-            command=agent.command,
+            command=self.settings.agent_command or agent.command,
             image=image,
             runtimes=self.settings.runtimes,
             limits=self.settings.limits,
@@ -203,17 +214,23 @@ class DockerSpawner(Spawner):
     def _lock(self, lease_id: LeaseId) -> asyncio.Lock:
         return self._locks.setdefault(lease_id, asyncio.Lock())
 
+    async def _prepare(self) -> None:
+        await self._agent_environment()
+
     async def _see_through(self, work: Coroutine[Any, Any, None]) -> None:
         """Goes on with `work` when the caller is cancelled: a call that the engine has heard can't be taken back."""
+        await asyncio.shield(self._begin(work))
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self._under_way.add(task)
         task.add_done_callback(self._over)
-        await asyncio.shield(task)
+        return task
 
     def _over(self, task: asyncio.Task[None]) -> None:
         self._under_way.discard(task)
         if not task.cancelled() and (error := task.exception()):
-            log.info("a container's start or stop failed: %s", error)
+            log.info("what was begun failed: %s", error)
 
 
 def _refused(spec: ContainerSpec, refusal: EngineRefused) -> FarcellError:

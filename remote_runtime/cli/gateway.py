@@ -53,6 +53,12 @@ class Gateway(Configurable):
     start_s = Float(120.0, help="seconds that a container may take until its kernel answers").tag(config=True)
     lease_s = Float(1800.0, help="seconds until a lease ends whose agent is not heard").tag(config=True)
     log_bytes = Int(16 << 20, min=64 << 10, help="what is kept of the log of one lease").tag(config=True)
+    cache_bytes = Int(50 << 30, min=0, help="what the cache of one user may take").tag(config=True)
+    min_free_bytes = Int(
+        2 << 30,
+        min=0,
+        help="free space of the disk below which caches are emptied, and who fills hers is stopped",
+    ).tag(config=True)
     log_days = Float(30.0, min=0, help="days that logs are kept after their lease").tag(config=True)
 
     @default("folder")
@@ -87,6 +93,8 @@ class Gateway(Configurable):
             database_url=self.database_url or None,
             log_bytes=self.log_bytes,
             log_days=self.log_days,
+            cache_bytes=self.cache_bytes,
+            min_free_bytes=self.min_free_bytes,
             times=LeaseTimes(start_s=self.start_s, lease_s=self.lease_s),
         )
 

@@ -24,6 +24,7 @@ from ..spawners.contract import Spawner
 from . import records, users
 from .agents import AgentDesk
 from .background import Background
+from .cache_keeper import GUARD_EVERY_S, LOOK_EVERY_S, CacheKeeper
 from .database import Database
 from .events import EventBus
 from .handlers.base import MAX_DROPPED_BYTES
@@ -71,6 +72,13 @@ class Gateway:
         self.images = ImageDesk(options.folder, places, self.keeper, self._changed)
         self.desk = SessionDesk(database, places, self.keeper, self.images, self.events, background)
         self.agents = AgentDesk(database, self.keeper)
+        self.caches = CacheKeeper(
+            self.keeper.folders.caches,
+            self.keeper,
+            cache_bytes=options.cache_bytes,
+            min_free_bytes=options.min_free_bytes,
+        )
+        self._background = background
         self._stopping = asyncio.Event()
         self.sockets: set[SocketHandler] = set()
         self._last_use = time.monotonic()
@@ -111,6 +119,8 @@ class Gateway:
 
     def _changed(self, live: LiveSession) -> None:
         self.desk.changed(live)
+        if live.state.is_over and live.lease is not None:
+            self._background.spawn(self.caches.tidy(live.owner), f"tidying the cache of {live.owner}")
 
     # --- regular work ---
 
@@ -164,6 +174,8 @@ async def open_gateway(
         await Recovery(database, places, gateway.keeper, background, desk.place, images.build).run()
         background.repeat(gateway.tick, TICK_S, "the tick")
         background.repeat(gateway.keeper.reconcile, RECONCILE_EVERY_S, "reconciling")
+        background.repeat(gateway.caches.look, LOOK_EVERY_S, "looking through caches")
+        background.repeat(gateway.caches.guard, GUARD_EVERY_S, "looking at the disk")
         background.repeat(gateway.keeper.remove_old_logs, OLD_LOGS_EVERY_S, "removing old logs")
         _listen(gateway, tcp, stack)
         yield gateway

@@ -35,9 +35,13 @@ class LeaseFolders:
         """Written by the lease's agent; belongs to the session, and outlives the lease."""
         return self.lease(lease_id) / "journal"
 
+    @property
+    def caches(self) -> Path:
+        return self._folder / "cache"
+
     def cache(self, owner: UserId) -> Path:
         """What all containers of one user share."""
-        return self._folder / "cache" / owner
+        return self.caches / owner
 
     def has_cells(self, lease_id: LeaseId) -> bool:
         """Whether an agent of this lease has ever taken a cell, by its journal."""

@@ -25,7 +25,8 @@ class LeaseTimes:
 class GatewayOptions:
     """`folder` holds the database, the socket, leases and caches. `port` 0 takes a free one. `journal_bytes` is what a
     session's output takes on disk before its oldest part is compacted; `log_bytes` is what is kept of one lease's log,
-    `log_days` how long it is kept after its lease.
+    `log_days` how long it is kept after its lease. `cache_bytes` is what one user's cache may take; below
+    `min_free_bytes` on its disk, all caches are emptied.
 
     `stock_queue_s`: how long a stock Jupyter client's request waits for a container before it is withdrawn; such
     clients give a kernel up after 60 s.
@@ -45,6 +46,8 @@ class GatewayOptions:
     journal_bytes: int = 1 << 30
     log_bytes: int = 16 << 20
     log_days: float = 30.0
+    cache_bytes: int = 50 << 30
+    min_free_bytes: int = 2 << 30
     ping_s: float = 10.0
     """How often a WebSocket is pinged: a broken one is found within twice that, and a few seconds."""
     times: LeaseTimes = field(default_factory=LeaseTimes)

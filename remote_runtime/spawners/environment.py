@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from .caches import cache_environment
 from .containment import Labels
 from .contract import ContainerSpec
 
@@ -36,8 +37,7 @@ def container_environment(
         "PATH": os.defpath,
         **allowed,
         "HOME": str(home),
-        "XDG_CACHE_HOME": str(spec.cache.absolute()),
-        "CUDA_CACHE_PATH": str(spec.cache.absolute() / "cuda"),
+        **cache_environment(spec.cache.absolute()),
         "CUDA_VISIBLE_DEVICES": ",".join(device.uuid for device in spec.devices if not device.simulated),
         **_user_packages(spec),
         **labels.environment,

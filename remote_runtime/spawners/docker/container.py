@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ...api import GatewayId, Isolation, LeaseId
 from ...errors import BadRequest
+from ..caches import cache_environment
 from ..containment import Labels
 from ..contract import ContainerSpec
 from . import layout
@@ -129,8 +130,7 @@ def _environment(spec: ContainerSpec, settings: ContainerSettings) -> dict[str, 
         "HOME": layout.HOME,
         "USER": layout.KERNEL_USER,
         "LOGNAME": layout.KERNEL_USER,
-        "XDG_CACHE_HOME": layout.CACHE,
-        "CUDA_CACHE_PATH": f"{layout.CACHE}/cuda",
+        **cache_environment(PurePosixPath(layout.CACHE)),
         "CUDA_VISIBLE_DEVICES": ",".join(_real_devices(spec)),
         **whose.environment,
     }

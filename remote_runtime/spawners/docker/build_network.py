@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import secrets
@@ -46,6 +47,8 @@ class BuildNetwork:
         self._name = name
         self._socket = socket
         self._owner = owner
+        self._clearing = asyncio.Lock()
+        self._is_clear = False
 
     @property
     def is_forwarded(self) -> bool:
@@ -61,6 +64,7 @@ class BuildNetwork:
         if environment is None:
             yield Reach("none" if self._name == EGRESS else self._name)
         else:
+            await self._clear_once()
             name = f"farcell-build-{secrets.token_hex(8)}"
             try:
                 await self._start(name, _forwarder_body(image_id, environment, self._socket, self._owner))
@@ -68,10 +72,13 @@ class BuildNetwork:
             finally:
                 await self._remove(name)
 
-    async def clear(self) -> None:
-        """Removes what builds of a gateway that was killed have left."""
-        for found in await self._engine.containers(f"{BUILD_LABEL}={self._owner}"):
-            await self._remove(str(found["Id"]))
+    async def _clear_once(self) -> None:
+        """Removes what builds of a gateway that was killed have left, before there is one of this gateway's."""
+        async with self._clearing:
+            if not self._is_clear:
+                for found in await self._engine.containers(f"{BUILD_LABEL}={self._owner}"):
+                    await self._remove(str(found["Id"]))
+                self._is_clear = True
 
     async def _start(self, name: str, body: dict[str, Any]) -> None:
         await self._engine.call(lambda client: client.create_container_from_config(body, name))

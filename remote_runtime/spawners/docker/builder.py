@@ -70,10 +70,6 @@ class ImageBuilder:
             flight = self._flights[tag] = Flight(lambda say: self._make(image, tag, say))
         await flight.join(tell)
 
-    async def clear(self) -> None:
-        """Removes what the builds of a gateway that was killed have left."""
-        await self._network.clear()
-
     async def close(self) -> None:
         """Gives up what is being built. May be called twice."""
         for flight in self._flights.values():

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 import zipfile
+from contextlib import suppress
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any, Self
 
 
 def make_wheel(folder: Path, name: str, version: str = "1.0", *, needs: tuple[str, ...] = ()) -> Path:
@@ -31,3 +35,46 @@ def make_index(folder: Path, *names: str, version: str = "1.0") -> str:
         links = "".join(f'<a href="{one.name}">{one.name}</a>' for one in sorted(wheel.parent.glob("*.whl")))
         (wheel.parent / "index.html").write_text(f"<!DOCTYPE html><html><body>{links}</body></html>")
     return folder.as_uri()
+
+
+class SlowIndex:
+    """Serves an index's folder on loopback; what is asked for waits until `go_on`, and for ever without."""
+
+    def __init__(self, folder: Path) -> None:
+        self.asked: list[str] = []
+        self._may_go_on = threading.Event()
+        slow = self
+
+        class Handler(SimpleHTTPRequestHandler):
+            def __init__(self, *arguments: Any) -> None:
+                super().__init__(*arguments, directory=str(folder))
+
+            def do_GET(self) -> None:
+                slow.asked.append(self.path)
+                slow._may_go_on.wait()
+                with suppress(ConnectionError):
+                    super().do_GET()
+
+            def log_message(self, *_: object) -> None:
+                """Nothing on the tests' own output."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = False
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_port}"
+
+    def go_on(self) -> None:
+        self._may_go_on.set()
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.go_on()
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()

@@ -1,4 +1,4 @@
-"""Builds of images: one for each definition and spawner, whoever waits for it, and what they said."""
+"""Builds of images: one for each definition and spawner, whoever waits for it."""
 
 from __future__ import annotations
 
@@ -6,13 +6,10 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from pathlib import Path
 
 from ..api import BuildProgress, Image
-from ..config import make_private
 from ..errors import BuildFailed, FarcellError, ImageNotSupported
 from ..spawners.contract import Spawner
-from .build_log import BuildLog
 
 _log = logging.getLogger(__name__)
 
@@ -22,24 +19,14 @@ Tell = Callable[[BuildProgress], None]
 class _Build:
     """One under way. It is cancelled when nobody waits for it any more."""
 
-    def __init__(self, spawner: Spawner, image: Image, log: BuildLog) -> None:
+    def __init__(self, spawner: Spawner, image: Image) -> None:
         self._listeners: list[Tell] = []
         self._newest: BuildProgress | None = None
-        self._log = log
-        self.task = asyncio.create_task(self._run(spawner, image), name=f"building {image.digest[:12]}")
-
-    async def _run(self, spawner: Spawner, image: Image) -> None:
-        try:
-            await spawner.build(image, self._heard)
-            self._log.end("built" if self._newest else None)
-        except BaseException as error:
-            said = error.message if isinstance(error, FarcellError) else f"ended by {type(error).__name__}"
-            self._log.end(said)
-            raise
+        building = spawner.build(image, self._heard)
+        self.task = asyncio.create_task(building, name=f"building {image.digest[:12]}")
 
     def _heard(self, progress: BuildProgress) -> None:
         self._newest = progress
-        self._log.write(progress)
         for tell in self._listeners:
             tell(progress)
 
@@ -56,15 +43,11 @@ class _Build:
 
 
 class ImageBuilds:
-    """Asks spawners to build. What each build said is kept in `folder`, one file for a definition."""
+    """Asks spawners to build."""
 
-    def __init__(self, folder: Path, spawners: Mapping[str, Spawner]) -> None:
-        self._folder = folder
+    def __init__(self, spawners: Mapping[str, Spawner]) -> None:
         self._spawners = spawners
         self._running: dict[tuple[str, str], _Build] = {}
-
-    def log(self, digest: str) -> Path:
-        return self._folder / f"{digest}.log"
 
     async def make(self, image: Image, spawners: Iterable[str], tell: Tell) -> frozenset[str]:
         """Those of the spawners that have the image now; to be cancelled when it is not wanted any more.
@@ -88,8 +71,7 @@ class ImageBuilds:
         while (build := self._running.get(key)) is not None and build.task.cancelling():
             await _end(build.task)  # whoever waited has just left it
         if build is None:
-            make_private(self._folder)
-            build = self._running[key] = _Build(self._spawners[name], image, BuildLog(self.log(image.digest)))
+            build = self._running[key] = _Build(self._spawners[name], image)
             build.task.add_done_callback(lambda _: self._running.pop(key, None))
         await build.wait(tell)
 

@@ -58,7 +58,10 @@ class Machine:
         self._containments = choose_containments(settings)
         self._register = Register(settings.root)
         self.images = ProcessImages(
-            settings.root.parent / "environments", settings.environment, self._images_in_use
+            settings.root.parent / "environments",
+            settings.root.parent / "builds",
+            settings.environment,
+            self._images_in_use,
         )
         self._children = Children()
         self._nvml = nvml

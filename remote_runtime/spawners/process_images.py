@@ -5,6 +5,7 @@
     <folder>/<key>/                 a virtual environment; there, or not: it is made elsewhere and renamed at the end
         farcell-image.json          `Environment`, beside what uv puts there; its time is that of its last use
     <folder>/.<key>.<pid>.<nonce>/  one that is being made, or was when its gateway was killed
+    <logs>/<digest>.log             what the newest build of a definition said
 
 A definition with a Python of its own (`python_version`) begins empty; all others lie on top of the packages of the
 interpreter that the image names, the notebook's, or of the gateway's own.
@@ -33,6 +34,7 @@ from ..api.image_steps import describe, environment, split_pip, variables
 from ..api.json_form import encode
 from ..config import make_private
 from ..errors import BuildFailed, ImageNotSupported
+from .docker.build_log import BuildLog
 from .uv import SAID_AT_MOST, Uv, UvFailed
 
 _log = logging.getLogger(__name__)
@@ -85,9 +87,14 @@ class ProcessImages:
     """One for a spawner's folder. `in_use` says which environments' containers run: those are never evicted."""
 
     def __init__(
-        self, folder: Path, variables: Mapping[str, str], in_use: Callable[[], Collection[Path]] = tuple
+        self,
+        folder: Path,
+        logs: Path,
+        variables: Mapping[str, str],
+        in_use: Callable[[], Collection[Path]] = tuple,
     ) -> None:
         self._folder = folder
+        self._logs = logs
         self._uv = Uv(variables)
         self._in_use = in_use
         self._locks: dict[str, asyncio.Lock] = {}
@@ -125,7 +132,8 @@ class ProcessImages:
         make_private(self._folder)
         made = self._folder / f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}"
         try:
-            found = await _Making(self._uv, image, made, tell).run()
+            with BuildLog(self._logs / f"{image.digest}.log") as log:
+                found = await _Making(self._uv, image, made, tell, log).run()
             (made / FACTS).write_bytes(
                 encode({"packages": str(found.relative_to(made)), "variables": environment(image)})
             )
@@ -195,12 +203,13 @@ def _size(path: Path) -> int:
 class _Making:
     """One environment while it is made in the folder `made`."""
 
-    def __init__(self, uv: Uv, image: Image, made: Path, tell: Tell) -> None:
+    def __init__(self, uv: Uv, image: Image, made: Path, tell: Tell, log: BuildLog) -> None:
         self._uv = uv
         self._image = image
         self._made = made
         self._python = made / "bin" / "python"
         self._tell = tell
+        self._log = log
         self._number = 0
         self._total = 2 + sum(step.kind is StepKind.PIP for step in image.steps)
         self._variables: dict[str, str] = {}
@@ -241,9 +250,11 @@ class _Making:
         number = self._number
 
         def line(text: str) -> None:
+            self._log.put(text)
             self._tell(BuildProgress(number, self._total, what, text))
 
-        line("")
+        self._log.put(f"step {number} of {self._total}: {what}")
+        self._tell(BuildProgress(number, self._total, what))
         try:
             await self._uv.run(words, self._variables, line)
         except UvFailed as failure:

@@ -105,7 +105,7 @@ class BuildLog(JsonHandler):
 
     def _read(self, digest: str) -> str:
         try:
-            data = self.gateway.images.builds.log(digest).read_bytes()
+            data = self.gateway.keeper.folders.build_log(digest).read_bytes()
         except FileNotFoundError:
             return ""
         return data[-MAX_LOG_BYTES:].decode(errors="replace")

@@ -22,6 +22,7 @@ from ..wire.messages import KernelMessage
 from ..wire.numbered import BROADCAST, OWN_CLIENTS
 from .activity import ActivityMeter
 from .cells import CellTracker, execute_request_id, input_reply_id, message_id
+from .forwarder import forwarding
 from .heard import Heard
 from .kernel_keeper import RESTARTED, KernelKeeper
 from .kernel_process import KernelProcess
@@ -67,6 +68,7 @@ class Agent:
                     self._hold_back,
                     self._judge,
                     self._watch.attest_regularly,
+                    self._keep_way_out,
                 )
                 running = [tasks.create_task(work()) for work in works]
                 reason = await self._ending
@@ -188,6 +190,15 @@ class Agent:
             await asyncio.sleep(HOLD_BACK_S)
             if not self._outlet.overfull:
                 self._kernel.resume()
+
+    async def _keep_way_out(self) -> None:
+        """The kernel's environment names it already."""
+        if self._folder.egress is not None:
+            try:
+                async with forwarding(self._folder.egress):
+                    await asyncio.Event().wait()
+            except OSError as error:
+                _log.error("lease %s: the way out is closed: %s", self._folder.lease_id, error)
 
     # --- the end ---
 

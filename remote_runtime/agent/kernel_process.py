@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import kernel_launcher
+from . import kernel_launcher, way_out
 from .lease_folder import LeaseFolder
 
 EXTENSION = "farcell.remote_runtime.agent.kernel_extension"
@@ -65,6 +65,7 @@ class KernelProcess:
             stdin=subprocess.DEVNULL,
             stdout=self._output,
             stderr=self._output,
+            env=None if self._folder.egress is None else {**os.environ, **way_out.VARIABLES},
             start_new_session=True,
             user=uid,
             group=uid,

@@ -21,6 +21,7 @@ from ..loopback import is_loopback
 
 if TYPE_CHECKING:
     from ..gateway.database import Database
+    from ..gateway.egress import EgressSetup
     from ..gateway.options import GatewayOptions
     from ..spawners.contract import Spawner
 
@@ -52,6 +53,15 @@ class Gateway(Configurable):
     )
     start_s = Float(120.0, help="seconds that a container may take until its kernel answers").tag(config=True)
     lease_s = Float(1800.0, help="seconds until a lease ends whose agent is not heard").tag(config=True)
+    egress_ports = List(Int(), help="ports that containers reach through the proxy beside 80 and 443").tag(
+        config=True
+    )
+    egress_private_hosts = List(
+        Unicode(), help="what they reach though it is private: pypi.corp, *.corp, 10.1.2.0/24"
+    ).tag(config=True)
+    egress_upstream = Unicode(
+        help="the proxy that the gateway itself has to use: http://[user:password@]proxy.example.com:3128"
+    ).tag(config=True)
     log_bytes = Int(16 << 20, min=64 << 10, help="what is kept of the log of one lease").tag(config=True)
     cache_bytes = Int(50 << 30, min=0, help="what the cache of one user may take").tag(config=True)
     min_free_bytes = Int(
@@ -95,8 +105,15 @@ class Gateway(Configurable):
             log_days=self.log_days,
             cache_bytes=self.cache_bytes,
             min_free_bytes=self.min_free_bytes,
+            egress=self._egress(),
             times=LeaseTimes(start_s=self.start_s, lease_s=self.lease_s),
         )
+
+    def _egress(self) -> EgressSetup:
+        from ..gateway.egress import EgressRules, EgressSetup, PrivatePlaces, Upstream
+
+        rules = EgressRules(frozenset(self.egress_ports), PrivatePlaces.parse(self.egress_private_hosts))
+        return EgressSetup(rules, Upstream.parse(self.egress_upstream) if self.egress_upstream else None)
 
     def url(self, port: int) -> str:
         """As people should type it."""

@@ -31,6 +31,11 @@ class LeaseFolders:
     def lease(self, lease_id: LeaseId) -> Path:
         return self._folder / "leases" / lease_id
 
+    @property
+    def builds(self) -> Path:
+        """What builds of images share; see `SpawnerSetup.build_egress`."""
+        return self._folder / "builds"
+
     def journal(self, lease_id: LeaseId) -> Path:
         """Written by the lease's agent; belongs to the session, and outlives the lease."""
         return self.lease(lease_id) / "journal"

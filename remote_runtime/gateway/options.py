@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..loopback import is_loopback
+from .egress import EgressSetup
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,7 @@ class GatewayOptions:
     ping_s: float = 10.0
     """How often a WebSocket is pinged: a broken one is found within twice that, and a few seconds."""
     times: LeaseTimes = field(default_factory=LeaseTimes)
+    egress: EgressSetup = field(default_factory=EgressSetup)
 
     def allows_host(self, host: str) -> bool:
         """Whether a request may name the gateway so: as it listens, as its operator says, or by a loopback name."""

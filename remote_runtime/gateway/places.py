@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Mapping
 
-from ..api import GpuTable, Lease, Network, Offer, Walls
+from ..api import GpuTable, Isolation, Lease, Network, Offer, Walls
 from ..scheduler import Scheduler
 from ..spawners.contract import Spawner
 
@@ -46,12 +46,15 @@ class Places:
 
     def network(self, lease: Lease, walls: Walls) -> Network | None:
         """What a lease's container reaches within those walls; None: what its machine does."""
-        return walls.network or self.spawners[lease.spawner].network
+        isolation = self.walls(lease, walls).isolation or Isolation.CONTAINER
+        return walls.network or self.spawners[lease.spawner].networks.get(isolation)
 
     def walls(self, lease: Lease, asked: Walls) -> Walls:
         """Those that a lease's container has, with what was not asked for, as far as it is known."""
         offer = self.scheduler.offer(lease)
-        return Walls(asked.isolation or (offer.isolation if offer else None), self.network(lease, asked))
+        isolation = asked.isolation or (offer.isolation if offer else None)
+        default = self.spawners[lease.spawner].networks.get(isolation) if isolation else None
+        return Walls(isolation, asked.network or default)
 
     async def _offers(self, spawner: Spawner) -> list[Offer]:
         try:

@@ -15,11 +15,24 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
+from types import MappingProxyType
 from typing import ClassVar, Self
 
 from traitlets.config import Config
 
-from ..api import BuildProgress, Device, GatewayId, GpuTable, Image, LeaseId, Network, Offer, SessionId, Walls
+from ..api import (
+    BuildProgress,
+    Device,
+    GatewayId,
+    GpuTable,
+    Image,
+    Isolation,
+    LeaseId,
+    Network,
+    Offer,
+    SessionId,
+    Walls,
+)
 from ..errors import ImageNotSupported
 
 
@@ -96,8 +109,8 @@ class Spawner(ABC):
     """One kind of place. Subclasses are registered in the entry-point group ``farcell.spawners``."""
 
     name: ClassVar[str]
-    network: Network | None = None
-    """What containers reach unasked. None: what the machine reaches, and nothing else can be asked for."""
+    networks: Mapping[Isolation, Network] = MappingProxyType({})
+    """What containers reach unasked, by isolation. Without walls they reach what the machine does, whoever asks."""
 
     @classmethod
     def configured(cls, setup: SpawnerSetup) -> Self:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import resource
 from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ...api import LeaseId, Network, Reach
@@ -24,21 +25,31 @@ SOCKET = Path("egress") / "proxy.sock"
 """In the lease's folder; alone in a folder of its own, which is what a container is given."""
 LOG = "egress.log"
 FILES_OF_A_CONNECTION = 2
+BUILDS = LeaseId("builds")
+"""All builds of images are as one lease."""
+
+
+@dataclass(frozen=True, slots=True)
+class EgressSetup:
+    """What an operator sets; `resolve` and `own` are the machine's."""
+
+    rules: EgressRules = field(default_factory=EgressRules)
+    upstream: Upstream | None = None
+    resolve: Resolve | None = None
+    own: Callable[[], Collection[Address]] = own_addresses
+
+
+def socket_of(folder: Path) -> Path:
+    """The proxy's, in a lease's folder."""
+    return folder / SOCKET
 
 
 class EgressDesk:
     """Opens a proxy when a lease's container is about to start, and closes it once that has ended."""
 
-    def __init__(
-        self,
-        rules: EgressRules,
-        upstream: Upstream | None,
-        background: Background,
-        resolve: Resolve | None = None,
-        own: Callable[[], Collection[Address]] = own_addresses,
-    ) -> None:
+    def __init__(self, setup: EgressSetup, background: Background) -> None:
         self._resolver = SystemResolver()
-        self._dialer = Dialer(rules, resolve or self._resolver, own, upstream)
+        self._dialer = Dialer(setup.rules, setup.resolve or self._resolver, setup.own, setup.upstream)
         self._background = background
         self._proxies: dict[LeaseId, LeaseProxy] = {}
 
@@ -49,7 +60,7 @@ class EgressDesk:
         """
         if network.reach is Reach.NONE:
             return None
-        path = folder / SOCKET
+        path = socket_of(folder)
         if lease_id not in self._proxies:
             listening = await asyncio.to_thread(bind, path)
             log = EgressLog(lease_id, folder / LOG)

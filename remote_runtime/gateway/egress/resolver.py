@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -24,14 +25,18 @@ class SystemResolver:
 
     def __init__(self) -> None:
         self._executor = ThreadPoolExecutor(THREADS, thread_name_prefix="farcell-egress")
+        self._closed = False
 
     async def __call__(self, host: str) -> Sequence[Address]:
+        if self._closed:
+            raise OSError(errno.ESHUTDOWN, "the gateway goes away")
         look_up = partial(socket.getaddrinfo, host, None, type=socket.SOCK_STREAM)
         found = await asyncio.get_running_loop().run_in_executor(self._executor, look_up)
         return list(dict.fromkeys(ip_address(str(address[0])) for *_, address in found))
 
     def close(self) -> None:
         """What is still being looked up ends by itself, and goes nowhere."""
+        self._closed = True
         self._executor.shutdown(wait=False, cancel_futures=True)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 from weakref import WeakValueDictionary
 
-from ...api import BuildProgress, GatewayId, GpuTable, Image, Isolation, LeaseId, Offer, SessionId
+from ...api import BuildProgress, GatewayId, GpuTable, Image, LeaseId, Offer, SessionId
 from ...errors import BuildFailed, FarcellError, ImageNotSupported, StartFailed, Unavailable
 from ..contract import Container, ContainerSpec, ContainerState, Spawner, SpawnerSetup
 from ..nvml import Nvml
@@ -44,7 +44,7 @@ class DockerSpawner(Spawner):
     def __init__(self, settings: DockerSettings, table: GpuTable, nvml: Nvml | None = None) -> None:
         """Raises `BadRequest` for simulated devices that can't be meant."""
         self.settings = settings
-        self.network = settings.networks.get(Isolation.CONTAINER)
+        self.networks = settings.networks
         self.engine = Engine(settings.url)
         self._offers = DockerOffers(self.engine, settings, table, nvml or Nvml())
         self._builder = ImageBuilder(self.engine, settings.builds, self._agent_environment)

@@ -283,7 +283,8 @@ async def connect(world: World, target: str) -> tuple[str, str]:
 async def test_a_refusal_says_host_and_reason_and_what_to_type_in_its_status_line_too(world):
     async with world.proxy("pypi.org"):
         line, body = await connect(world, "files.pythonhosted.org:443")
-    sentence = "files.pythonhosted.org is refused: it is not among this session's hosts (pypi.org): --network takes more"
+    why = "it is not among this session's hosts (pypi.org): --network takes more"
+    sentence = f"files.pythonhosted.org is refused: {why}"
     assert (line, body) == (f"HTTP/1.1 403 {sentence}", f"farcell: {sentence}\n")
     assert world.asked == []
     assert f"files.pythonhosted.org:443 refused: {sentence}" in world.log
@@ -519,9 +520,11 @@ async def test_behind_an_upstream_proxy_tunnels_go_through_it_by_name(world):
 
 async def test_behind_an_upstream_proxy_plain_requests_name_their_host(world):
     heads: list[str] = []
-    async with served(answering(OK, heads=heads)) as port:
-        async with world.proxy(private=NOWHERE, upstream=Upstream("127.0.0.1", port)):
-            _, body = await world.ask(get("http://pypi.org/simple/", "Connection: close"))
+    async with (
+        served(answering(OK, heads=heads)) as port,
+        world.proxy(private=NOWHERE, upstream=Upstream("127.0.0.1", port)),
+    ):
+        _, body = await world.ask(get("http://pypi.org/simple/", "Connection: close"))
     assert body == b"hi"
     assert heads[0].startswith("GET http://pypi.org:80/simple/ HTTP/1.1\r\nhost: pypi.org\r\n")
 
@@ -531,10 +534,10 @@ async def test_a_private_place_is_reached_without_the_upstream_proxy(world):
     async with (
         served(echo) as port,
         world.proxy(ports=[port], private=LOOPBACK, upstream=Upstream("127.0.0.1", 1)),
+        world.tunnel(f"index.corp:{port}") as peer,
     ):
-        async with world.tunnel(f"index.corp:{port}") as peer:
-            await peer.say(b"x")
-            assert await peer.hear(1) == b"x"
+        await peer.say(b"x")
+        assert await peer.hear(1) == b"x"
 
 
 async def test_what_leads_to_a_private_address_here_is_not_asked_of_the_upstream_proxy(world):
@@ -553,7 +556,9 @@ async def test_what_leads_to_a_private_address_here_is_not_asked_of_the_upstream
     ],
 )
 async def test_what_the_upstream_proxy_refuses_is_told(world, answer, told):
-    async with served(answering(answer)) as port:
-        async with world.proxy(private=NOWHERE, upstream=Upstream("127.0.0.1", port)):
-            line, _ = await connect(world, "pypi.org:443")
+    async with (
+        served(answering(answer)) as port,
+        world.proxy(private=NOWHERE, upstream=Upstream("127.0.0.1", port)),
+    ):
+        line, _ = await connect(world, "pypi.org:443")
     assert line == f"HTTP/1.1 502 pypi.org:443 can't be reached: the gateway's upstream proxy {told}"

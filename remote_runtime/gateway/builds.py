@@ -1,4 +1,4 @@
-"""Builds of images: one for each definition and spawner, whoever waits for it."""
+"""Builds of images: one for each definition and spawner, whoever waits for it, and what they said."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 
 from ..api import BuildProgress, Image
+from ..config import make_private
 from ..errors import BuildFailed, FarcellError, ImageNotSupported
 from ..spawners.contract import Spawner
+from .build_log import BuildLog
+from .lease_folders import LeaseFolders
 
 _log = logging.getLogger(__name__)
 
@@ -19,14 +22,24 @@ Tell = Callable[[BuildProgress], None]
 class _Build:
     """One under way. It is cancelled when nobody waits for it any more."""
 
-    def __init__(self, spawner: Spawner, image: Image) -> None:
+    def __init__(self, spawner: Spawner, image: Image, log: BuildLog) -> None:
         self._listeners: list[Tell] = []
         self._newest: BuildProgress | None = None
-        building = spawner.build(image, self._heard)
-        self.task = asyncio.create_task(building, name=f"building {image.digest[:12]}")
+        self._log = log
+        self.task = asyncio.create_task(self._run(spawner, image), name=f"building {image.digest[:12]}")
+
+    async def _run(self, spawner: Spawner, image: Image) -> None:
+        try:
+            await spawner.build(image, self._heard)
+            self._log.end("built" if self._newest else None)
+        except BaseException as error:
+            said = error.message if isinstance(error, FarcellError) else f"ended by {type(error).__name__}"
+            self._log.end(said)
+            raise
 
     def _heard(self, progress: BuildProgress) -> None:
         self._newest = progress
+        self._log.write(progress)
         for tell in self._listeners:
             tell(progress)
 
@@ -43,9 +56,10 @@ class _Build:
 
 
 class ImageBuilds:
-    """Asks spawners to build."""
+    """Asks spawners to build. What the newest build of a definition said is kept in `folders`."""
 
-    def __init__(self, spawners: Mapping[str, Spawner]) -> None:
+    def __init__(self, folders: LeaseFolders, spawners: Mapping[str, Spawner]) -> None:
+        self._folders = folders
         self._spawners = spawners
         self._running: dict[tuple[str, str], _Build] = {}
 
@@ -71,7 +85,9 @@ class ImageBuilds:
         while (build := self._running.get(key)) is not None and build.task.cancelling():
             await _end(build.task)  # whoever waited has just left it
         if build is None:
-            build = self._running[key] = _Build(self._spawners[name], image)
+            log = self._folders.build_log(image.digest)
+            make_private(log.parent)
+            build = self._running[key] = _Build(self._spawners[name], image, BuildLog(log))
             build.task.add_done_callback(lambda _: self._running.pop(key, None))
         await build.wait(tell)
 

@@ -22,7 +22,7 @@ class ImageDesk:
     def __init__(
         self, folder: Path, places: Places, keeper: LeaseKeeper, changed: Callable[[LiveSession], None]
     ) -> None:
-        self.builds = ImageBuilds(places.spawners)
+        self.builds = ImageBuilds(keeper.folders, places.spawners)
         self.files = ImageFiles(folder / "image-files")
         self._places = places
         self._keeper = keeper

@@ -129,8 +129,7 @@ class Spawner(ABC):
         """Makes `image` ready, so that `start` finds it; returns at once where it is.
 
         Called before each start, without a lease: nothing is held meanwhile. Two calls for one image build it once.
-        `tell` is called on the event loop; all that the build says is kept in ``builds/<digest>.log`` of the setup's
-        folder, the newest build's in place of the one before.
+        `tell` is called on the event loop, with the beginning of each step and with every line of its output.
         Raises `BuildFailed` with the step and its last lines, or `ImageNotSupported`. When cancelled, nothing goes on.
         """
         if image.is_built:

@@ -59,7 +59,6 @@ class Machine:
         self._register = Register(settings.root)
         self.images = ProcessImages(
             settings.root.parent / "environments",
-            settings.root.parent / "builds",
             settings.environment,
             self._images_in_use,
         )

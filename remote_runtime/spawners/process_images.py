@@ -5,7 +5,6 @@
     <folder>/<key>/                 a virtual environment; there, or not: it is made elsewhere and renamed at the end
         farcell-image.json          `Environment`, beside what uv puts there; its time is that of its last use
     <folder>/.<key>.<pid>.<nonce>/  one that is being made, or was when its gateway was killed
-    <logs>/<digest>.log             what the newest build of a definition said
 
 A definition with a Python of its own (`python_version`) begins empty; all others lie on top of the packages of the
 interpreter that the image names, the notebook's, or of the gateway's own.
@@ -34,7 +33,6 @@ from ..api.image_steps import describe, environment, split_pip, variables
 from ..api.json_form import encode
 from ..config import make_private
 from ..errors import BuildFailed, ImageNotSupported
-from .docker.build_log import BuildLog
 from .uv import SAID_AT_MOST, Uv, UvFailed
 
 _log = logging.getLogger(__name__)
@@ -89,12 +87,10 @@ class ProcessImages:
     def __init__(
         self,
         folder: Path,
-        logs: Path,
         variables: Mapping[str, str],
         in_use: Callable[[], Collection[Path]] = tuple,
     ) -> None:
         self._folder = folder
-        self._logs = logs
         self._uv = Uv(variables)
         self._in_use = in_use
         self._locks: dict[str, asyncio.Lock] = {}
@@ -132,8 +128,7 @@ class ProcessImages:
         make_private(self._folder)
         made = self._folder / f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}"
         try:
-            with BuildLog(self._logs / f"{image.digest}.log") as log:
-                found = await _Making(self._uv, image, made, tell, log).run()
+            found = await _Making(self._uv, image, made, tell).run()
             (made / FACTS).write_bytes(
                 encode({"packages": str(found.relative_to(made)), "variables": environment(image)})
             )
@@ -203,13 +198,12 @@ def _size(path: Path) -> int:
 class _Making:
     """One environment while it is made in the folder `made`."""
 
-    def __init__(self, uv: Uv, image: Image, made: Path, tell: Tell, log: BuildLog) -> None:
+    def __init__(self, uv: Uv, image: Image, made: Path, tell: Tell) -> None:
         self._uv = uv
         self._image = image
         self._made = made
         self._python = made / "bin" / "python"
         self._tell = tell
-        self._log = log
         self._number = 0
         self._total = 2 + sum(step.kind is StepKind.PIP for step in image.steps)
         self._variables: dict[str, str] = {}
@@ -250,10 +244,8 @@ class _Making:
         number = self._number
 
         def line(text: str) -> None:
-            self._log.put(text)
             self._tell(BuildProgress(number, self._total, what, text))
 
-        self._log.put(f"step {number} of {self._total}: {what}")
         self._tell(BuildProgress(number, self._total, what))
         try:
             await self._uv.run(words, self._variables, line)

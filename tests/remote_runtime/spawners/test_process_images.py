@@ -38,7 +38,7 @@ def images(tmp_path: Path) -> ProcessImages:
 
 
 def open_images(folder: Path, in_use: Callable[[], list[Path]] = list) -> ProcessImages:
-    return ProcessImages(folder / "environments", folder / "builds", dict(os.environ), in_use)
+    return ProcessImages(folder / "environments", dict(os.environ), in_use)
 
 
 def nothing(_: BuildProgress) -> None:
@@ -88,16 +88,13 @@ async def test_packages_come_on_top_of_what_the_notebook_has(images, index):
     assert found.variables == {"A": "1"}
 
 
-async def test_progress_tells_steps_and_lines_and_the_log_keeps_them(images, index, tmp_path):
+async def test_progress_tells_steps_and_every_line(images, index):
     told: list[BuildProgress] = []
     image = HERE.pip_install("tinyone", index_url=index)
     await images.build(image, told.append)
     assert told[0].what.startswith("Python 3.")
     assert (told[-1].step, told[-1].steps, told[-1].what) == (2, 3, "pip install tinyone")
     assert " + tinyone==1.0" in [one.line for one in told]
-    log = (tmp_path / "builds" / f"{image.digest}.log").read_text()
-    assert "step 2 of 3: pip install tinyone\n" in log
-    assert " + tinyone==1.0\n" in log
 
 
 async def test_what_is_there_is_not_built_again(images, index, tmp_path):

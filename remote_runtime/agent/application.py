@@ -20,7 +20,9 @@ from ..spawners.nvml import Nvml
 from ..wire import Kind, Message, Priority, control, messages
 from ..wire.messages import KernelMessage
 from ..wire.numbered import BROADCAST, OWN_CLIENTS
+from . import way_out
 from .activity import ActivityMeter
+from .apt import AptDesk
 from .cells import CellTracker, execute_request_id, input_reply_id, message_id
 from .forwarder import forwarding
 from .heard import Heard
@@ -69,6 +71,7 @@ class Agent:
                     self._judge,
                     self._watch.attest_regularly,
                     self._keep_way_out,
+                    self._serve_apt,
                 )
                 running = [tasks.create_task(work()) for work in works]
                 reason = await self._ending
@@ -199,6 +202,13 @@ class Agent:
                     await asyncio.Event().wait()
             except OSError as error:
                 _log.error("lease %s: the way out is closed: %s", self._folder.lease_id, error)
+
+    async def _serve_apt(self) -> None:
+        """For a kernel that runs as another user than the agent: in a container with an image of its own."""
+        folder = self._folder
+        if folder.kernel_uid is not None:
+            proxies = {} if folder.egress is None else way_out.VARIABLES
+            await AptDesk(folder.run, folder.kernel_uid, proxies).serve()
 
     # --- the end ---
 

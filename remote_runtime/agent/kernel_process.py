@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import kernel_launcher, way_out
+from . import apt_get, kernel_launcher, way_out
 from .lease_folder import LeaseFolder
 
 EXTENSION = "farcell.remote_runtime.agent.kernel_extension"
@@ -65,12 +65,20 @@ class KernelProcess:
             stdin=subprocess.DEVNULL,
             stdout=self._output,
             stderr=self._output,
-            env=None if self._folder.egress is None else {**os.environ, **way_out.VARIABLES},
+            env={**os.environ, **self._own_variables()},
             start_new_session=True,
             user=uid,
             group=uid,
             extra_groups=None if uid is None else [],
         )
+
+    def _own_variables(self) -> dict[str, str]:
+        found = {} if self._folder.egress is None else dict(way_out.VARIABLES)
+        if self._folder.launcher is not None:
+            programs = self._folder.launcher.parent / apt_get.PROGRAMS
+            found["PATH"] = f"{programs}:{os.environ.get('PATH', os.defpath)}"
+            found[apt_get.FOLDER] = str(self._folder.run)
+        return found
 
     def _launch(self) -> list[str]:
         launcher = self._folder.launcher

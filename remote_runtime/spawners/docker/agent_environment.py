@@ -5,7 +5,7 @@ Made once from the gateway's own interpreter and packages, named by its content,
     bin/python          the interpreter
     lib/ld-linux….so    the dynamic loader, and every shared library that anything here needs: none is the image's
     lib/python3.11/     the standard library, compiled, without what no agent imports; site-packages below it
-    kernel/             what the kernel loads of the agent's, as sources for the image's own Python
+    kernel/             what the kernel loads of the agent's, as sources for the image's own Python; and its apt-get
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from py_compile import PycInvalidationMode
 import farcell
 
 from ... import agent
+from ...agent import apt_get
 from ...errors import StartFailed
 from . import layout
 
@@ -140,6 +141,11 @@ def _fill(folder: Path) -> None:
     kernel.mkdir()
     for name in KERNEL_SIDE:
         shutil.copy(_package_folder(agent) / name, kernel / name)
+    programs = kernel / apt_get.PROGRAMS
+    programs.mkdir()
+    for name in apt_get.NAMES:
+        shutil.copy(str(apt_get.__file__), programs / name)
+        (programs / name).chmod(0o755)
     _open_to_all(folder)
 
 

@@ -129,8 +129,15 @@ def links(facts: Facts) -> str | None:
 
 
 def other_leases_sockets(facts: Facts) -> str | None:
-    """Connect to another lease's kernel."""
-    return first(connects, facts["other_sockets"])
+    """Connect to a server of another user's lease on a unix socket."""
+
+    def is_reached(path: str) -> bool:
+        with socket.socket(socket.AF_UNIX) as tried:
+            tried.connect(path)
+            return facts["other_secret"] in tried.recv(100).decode()
+
+    wanted = facts["other_socket"]
+    return first(is_reached, [wanted, *(f"/proc/{pid}/root{wanted}" for pid in processes())])
 
 
 def gateways_socket(facts: Facts) -> str | None:

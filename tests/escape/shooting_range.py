@@ -34,13 +34,20 @@ except Exception as error:
 print(json.dumps(tried), flush=True)
 """
 VICTIM = """
-import json, secrets
+import json, secrets, socket, threading
 from pathlib import Path
 secret = secrets.token_hex(16)
-file = Path("victims-file").absolute()
+file, path = Path("victims-file").absolute(), Path("victims.sock").absolute()
 file.write_text(secret)
-base = json.loads(Path(get_ipython().kernel.config["IPKernelApp"]["connection_file"]).read_text())["ip"]
-print(json.dumps({"file": str(file), "secret": secret, "base": base}))
+server = socket.socket(socket.AF_UNIX)
+server.bind(str(path))
+server.listen()
+def answer_everybody():
+    while True:
+        with server.accept()[0] as connection:
+            connection.sendall(secret.encode())
+threading.Thread(target=answer_everybody, daemon=True).start()
+print(json.dumps({"file": str(file), "secret": secret, "socket": str(path)}))
 """
 
 
@@ -88,7 +95,7 @@ def shooting_range(config: str, request: str, targets: Mapping[str, object]) -> 
             **_canaries(stack, folder),
             "other_file": other["file"],
             "other_secret": other["secret"],
-            "other_sockets": [f"{other['base']}-{number}" for number in range(1, 6)],
+            "other_socket": other["socket"],
             "gateway_sockets": [str(path) for path in (operator.folder / "serve").glob("**/*.sock")],
             "agents_folders": [str(path) for path in (operator.folder / "serve").glob("agent*")],
             "engine_sockets": [],

@@ -6,13 +6,14 @@ import argparse
 import re
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NoReturn
 
+from farcell.remote_runtime.api import Walls
 from farcell.remote_runtime.api.duration import parse_duration
 from farcell.remote_runtime.errors import BadRequest
 
-CELL_USAGE = "%%gpu [REQUEST] [-n NAME] [--idle 10s] [--timeout 1h] [-q | --bg]"
+CELL_USAGE = "%%gpu [REQUEST] [-n NAME] [--idle 10s] [--timeout 1h] [--network egress] [--isolation sandbox] [-q | --bg]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,7 @@ class CellArguments:
     timeout_s: float | None = None
     quiet: bool = False
     in_background: bool = False
+    walls: Walls = field(default_factory=Walls)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,8 @@ def _cell_parser() -> _Parser:
     parser.add_argument("-n", "--name")
     parser.add_argument("--idle")
     parser.add_argument("--timeout")
+    parser.add_argument("--network")
+    parser.add_argument("--isolation")
     parser.add_argument("-q", "--quiet", action="store_true")
     parser.add_argument("--bg", action="store_true")
     return parser
@@ -65,6 +69,7 @@ def parse_cell(line: str) -> CellArguments:
         timeout_s=None if known.timeout is None else parse_duration(known.timeout),
         quiet=known.quiet,
         in_background=known.bg,
+        walls=Walls.parse(known.isolation, known.network),
     )
 
 

@@ -25,6 +25,8 @@ HELP = f"""\
     -n NAME      a session of its own          --idle 10s    idle time until it stops (default 5m)
     -q           no line with time and cost    --timeout 1h  interrupts the cell after that
     --bg         a job: it runs on while the next cells run
+    --network    what it reaches: none, egress (every public host), or hosts such as pypi.org,*.huggingface.co
+    --isolation  what stands between it and the machine: container or sandbox
 %gpu jobs              this notebook's jobs
 %gpu wait [JOB ...]    waits for all jobs, or for these; shows what was not shown, raises what they raised
 %gpu cancel JOB        interrupts one job

@@ -14,6 +14,7 @@ from .tables import Table
 
 
 def offers_table(offers: Sequence[Offer]) -> Table:
+    has_mounts = any(offer.mounts for offer in offers)
     rows = [
         (
             offer.label,
@@ -22,30 +23,41 @@ def offers_table(offers: Sequence[Offer]) -> Table:
             f"{format_dollars(offer.price_nanos_per_s)}/s",
             f"{format_dollars(offer.price_nanos_per_s * 3600)}/h",
             offer.spawner,
-            offer.isolation.value,
+            offer.isolations_told,
+            *((", ".join(offer.mounts),) if has_mounts else ()),
         )
         for offer in offers
     ]
-    columns = ("offer", "free", "memory", "price", "", "spawner", "isolation")
+    mounts = ("folders",) if has_mounts else ()
+    columns = ("offer", "free", "memory", "price", "", "spawner", "isolation", *mounts)
     return Table(columns, rows, empty="this gateway offers nothing at the moment")
 
 
 def sessions_table(sessions: Iterable[Session], *, with_path: bool) -> Table:
-    rows = [_session_row(session, with_path=with_path) for session in sessions]
-    columns = ("session", "state", "on", "cost", "idle stop", *(("notebook",) if with_path else ()))
+    sessions = list(sessions)
+    has_walls = any(session.walls.told for session in sessions)
+    rows = [
+        (
+            *_session_row(session),
+            *((session.walls.told,) if has_walls else ()),
+            *((session.key.path,) if with_path else ()),
+        )
+        for session in sessions
+    ]
+    walls = ("walls",) if has_walls else ()
+    columns = ("session", "state", "on", "cost", "idle stop", *walls, *(("notebook",) if with_path else ()))
     return Table(columns, rows, empty="no sessions yet: write %%gpu with a GPU on top of a cell")
 
 
-def _session_row(session: Session, *, with_path: bool) -> tuple[str, ...]:
+def _session_row(session: Session) -> tuple[str, ...]:
     lease = session.lease
-    row = (
+    return (
         session.name,
         session.state.value if session.queue is None else f"queued, place {session.queue.place}",
         session.label,
         money(session.cost_nanos, simulated=bool(lease and lease.simulated)),
         _idle(session),
     )
-    return (*row, session.key.path) if with_path else row
 
 
 def _idle(session: Session) -> str:

@@ -111,7 +111,7 @@ class NotebookSessions:
         What still runs in it is shown up to its end. A notebook that had it is told. Starts nothing.
         """
         session = self.find(name)
-        spec = SessionSpec(session.key, session.request, session.settings)
+        spec = SessionSpec(session.key, session.request, session.settings, session.image, session.walls)
         self._remember(spec)
         if session.state.is_over:
             FarCell(self._shell, self.client.show_missed(session), quiet=True, alone=False).show()
@@ -153,7 +153,8 @@ class NotebookSessions:
         if arguments.idle_s is not None:
             settings = replace(settings, idle_s=arguments.idle_s)
         key = known.key if known else self.notebook.session_key(name)
-        return SessionSpec(key, request, settings)
+        walls = arguments.walls.over(known.walls) if known else arguments.walls
+        return SessionSpec(key, request, settings, walls=walls)
 
     def session_for(self, arguments: CellArguments) -> SessionKey | None:
         """The session of a cell that would say this, as far as that is known without asking anybody."""

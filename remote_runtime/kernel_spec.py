@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
-from .api import Request
+from .api import Request, Walls
 
 PROGRAM = "farcell.kernel"
 _GPU = "--gpu"
@@ -16,25 +17,28 @@ _GPU = "--gpu"
 
 @dataclass(frozen=True, slots=True)
 class FarcellKernel:
-    """A kernel whose cells run on what `request` asks for; `idle` is a duration as typed."""
+    """A kernel whose cells run on what `request` asks for, within `walls`; `idle` is a duration as typed."""
 
     request: Request
     idle: str | None = None
+    walls: Walls = field(default_factory=Walls)
 
     @property
     def default_name(self) -> str:
         """``farcell-h100-2``: letters, digits, ``-``, ``_`` and ``.`` are all that Jupyter allows."""
-        return "farcell-" + re.sub(r"[^a-z0-9._-]+", "-", str(self.request).lower())
+        words = " ".join(filter(None, ("farcell", str(self.request).lower(), self.walls.told)))
+        return re.sub(r"[^a-z0-9._-]+", "-", words)
 
     @property
     def default_display_name(self) -> str:
-        return f"Farcell ({self.request})"
+        return f"Farcell ({', '.join(filter(None, (str(self.request), self.walls.told)))})"
 
     @property
     def argv(self) -> list[str]:
         """With this interpreter. No word may contain ``ipykernel``: VS Code would start something else then."""
         idle = [] if self.idle is None else ["--idle", self.idle]
-        return [sys.executable, "-m", PROGRAM, "-f", "{connection_file}", _GPU, str(self.request), *idle]
+        start = [sys.executable, "-m", PROGRAM, "-f", "{connection_file}"]
+        return [*start, _GPU, str(self.request), *idle, *str(self.walls).split()]
 
     def document(self, display_name: str) -> dict[str, Any]:
         """The content of ``kernel.json``."""
@@ -52,4 +56,13 @@ def request_of(argv: Sequence[str]) -> str | None:
     words = list(argv)
     if PROGRAM not in words or words[words.index(PROGRAM) - 1] != "-m":
         return None
-    return words[words.index(_GPU) + 1] if _GPU in words[:-1] else ""
+    return _option(words, _GPU) or ""
+
+
+def walls_of(argv: Sequence[str]) -> Walls:
+    """What a kernel with that command line asks for around its container; raises `BadRequest`."""
+    return Walls.parse(_option(argv, "--isolation"), _option(argv, "--network"))
+
+
+def _option(argv: Sequence[str], name: str) -> str | None:
+    return next((value for word, value in pairwise(argv) if word == name), None)

@@ -20,6 +20,8 @@ class FarcellKernelApp(IPKernelApp):
             "gpu": "FarcellKernel.gpu",
             "name": "FarcellKernel.session_name",
             "idle": "FarcellKernel.idle",
+            "network": "FarcellKernel.network",
+            "isolation": "FarcellKernel.isolation",
         }
     )
     classes = [*IPKernelApp.classes, FarcellKernel]  # noqa: RUF012 (a trait)

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from ..notebook import Notebook
     from .far_cell import FarCell
     from .far_side import FarSide
+    from .session_spec import Asked
 
 T = TypeVar("T")
 
@@ -57,6 +58,8 @@ class FarcellKernel(IPythonKernel):
     gpu = Unicode("cpu", help="what cells run on: H100, h100:2, H100,L40S, 24GB, cpu").tag(config=True)
     session_name = Unicode("", help="the session's name; by default that of its first GPU").tag(config=True)
     idle = Unicode("", help="the idle time after which the session stops, such as 10m").tag(config=True)
+    network = Unicode("", help="what its container reaches: none, egress, or host names").tag(config=True)
+    isolation = Unicode("", help="container or sandbox").tag(config=True)
 
     def start(self) -> None:
         self._order = CellOrder(self._start_cell, self._abort_cell, lambda: self._attached)
@@ -102,11 +105,17 @@ class FarcellKernel(IPythonKernel):
 
             self._far = FarSide(
                 FrontEnd(self, self.session.sign, self._topic, self.session.session),
-                lambda core: session_spec(core, self.notebook, self.gpu, self.session_name, self.idle),
+                lambda core: session_spec(core, self.notebook, self._asked),
                 self._was_restarted,
                 self._far_cell_ended,
             )
         return self._far
+
+    @property
+    def _asked(self) -> Asked:
+        from .session_spec import Asked
+
+        return Asked(self.gpu, self.session_name, self.idle, self.network, self.isolation)
 
     def _far_cell_ended(self, cell: FarCell) -> None:
         """The numbers of cells that run here go on from those of the far ones."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from farcell.remote_runtime.api import Request, SessionSettings, SessionSpec, default_table
+from dataclasses import dataclass
+
+from farcell.remote_runtime.api import Request, SessionSettings, SessionSpec, Walls, default_table
 from farcell.remote_runtime.api.duration import parse_duration
 from farcell.remote_runtime.client.core import Core
 from farcell.remote_runtime.errors import UnknownGpu
@@ -10,11 +12,24 @@ from farcell.remote_runtime.errors import UnknownGpu
 from ..notebook import Notebook
 
 
-async def session_spec(core: Core, notebook: Notebook, gpu: str, name: str, idle: str) -> SessionSpec:
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The kernel spec's arguments as they were typed; an empty text was left out."""
+
+    gpu: str
+    name: str = ""
+    idle: str = ""
+    network: str = ""
+    isolation: str = ""
+
+
+async def session_spec(core: Core, notebook: Notebook, asked: Asked) -> SessionSpec:
     """Raises `BadRequest` for arguments that can't be read; the gateway is asked only about unknown GPUs."""
-    request = await _parse(core, gpu)
-    settings = SessionSettings(idle_s=parse_duration(idle)) if idle else SessionSettings()
-    return SessionSpec(notebook.session_key(name or request.default_name), request, settings)
+    walls = Walls.parse(asked.isolation, asked.network)
+    request = await _parse(core, asked.gpu)
+    settings = SessionSettings(idle_s=parse_duration(asked.idle)) if asked.idle else SessionSettings()
+    key = notebook.session_key(asked.name or request.default_name)
+    return SessionSpec(key, request, settings, walls=walls)
 
 
 async def _parse(core: Core, gpu: str) -> Request:

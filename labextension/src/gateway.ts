@@ -14,6 +14,8 @@ export interface IOffer {
   readonly price_nanos_per_s: number;
   readonly spawner: string;
   readonly isolation: string;
+  readonly isolations: readonly string[];
+  readonly mounts: readonly string[];
   readonly simulated: boolean;
 }
 

@@ -40,7 +40,12 @@ function Offer(props: {
   const facts = [
     formatMemory(offer.memory_bytes),
     trans.__('%1 per hour', formatHourlyPrice(offer.price_nanos_per_s)),
-    trans.__('%1, isolation: %2', offer.spawner, offer.isolation)
+    trans.__(
+      '%1, isolation: %2',
+      offer.spawner,
+      [...new Set([offer.isolation, ...offer.isolations])].join(', ')
+    ),
+    ...offer.mounts.map(mount => trans.__('with %1', mount))
   ];
   return (
     <li className={offer.simulated ? 'farcell-simulated' : ''}>

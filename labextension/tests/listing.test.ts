@@ -14,6 +14,8 @@ const H100: IOffer = {
   price_nanos_per_s: 1_097_000,
   spawner: 'process',
   isolation: 'none',
+  isolations: ['none'],
+  mounts: [],
   simulated: true
 };
 

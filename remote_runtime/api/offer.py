@@ -64,6 +64,11 @@ class Offer:
         return GpuType(self.gpu, (), self.memory_bytes, self.price_nanos_per_s) if self.gpu else None
 
     @property
+    def isolations_told(self) -> str:
+        """``container or sandbox``: what it has unasked comes first."""
+        return " or ".join(dict.fromkeys(one.value for one in (self.isolation, *self.isolations)))
+
+    @property
     def label(self) -> str:
         return device_label(self.name, 1, simulated=self.simulated)
 

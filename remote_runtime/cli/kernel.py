@@ -13,11 +13,12 @@ from typing import Any
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager, NoSuchKernel
 from traitlets import Enum, TraitError, Unicode
 
+from ..api import Walls
 from ..api.duration import parse_duration
 from ..errors import BadRequest, FarcellError
 from ..kernel_spec import FarcellKernel, request_of
 from .command import DEBUG_FLAG, Command, console, notices
-from .request import read_request
+from .request import ISOLATION_HELP, NETWORK_HELP, read_request
 from .tables import kernels_table, show
 
 _NAME = r"letters, digits, '-', '_' and '.'"
@@ -34,6 +35,8 @@ class InstallKernel(Command):
     spec_name = Unicode(help="its name among Jupyter's kernels").tag(config=True)
     display_name = Unicode(help="its name in menus").tag(config=True)
     idle = Unicode(help="how long it may be idle until it stops").tag(config=True)
+    network = Unicode(help="what its containers reach").tag(config=True)
+    isolation = Unicode(help="what stands between its containers and their machine").tag(config=True)
     place = Enum(["user", "sys-prefix"], "user", help="for whom it is").tag(config=True)
     prefix = Unicode(help="the folder of an installation of Jupyter").tag(config=True)
     aliases: dict[str, Any] = {
@@ -41,6 +44,8 @@ class InstallKernel(Command):
         "name": ("InstallKernel.spec_name", "its name for programs (default: farcell-h100 for an H100)"),
         "display-name": ("InstallKernel.display_name", "its name for people (default: Farcell (H100))"),
         "idle": ("InstallKernel.idle", "the idle time until its session stops (default: 5m)"),
+        "network": ("InstallKernel.network", NETWORK_HELP),
+        "isolation": ("InstallKernel.isolation", ISOLATION_HELP),
         "prefix": ("InstallKernel.prefix", "for a Jupyter that is installed in that folder"),
     }
     flags: dict[str, Any] = {
@@ -51,7 +56,8 @@ class InstallKernel(Command):
     def run(self) -> None:
         if self.idle:
             parse_duration(self.idle)
-        kernel = FarcellKernel(read_request(self.gpu), self.idle or None)
+        walls = Walls.parse(self.isolation, self.network)
+        kernel = FarcellKernel(read_request(self.gpu), self.idle or None, walls)
         name = (self.spec_name or kernel.default_name).lower()
         specs = KernelSpecManager()
         _refuse_others(specs, name)
@@ -133,9 +139,8 @@ class Kernels(Command):
 
 def _display_name(kernel: FarcellKernel, name: str) -> str:
     """Two kernels for one kind of GPU can be told apart."""
-    return (
-        kernel.default_display_name if name == kernel.default_name else f"Farcell ({kernel.request}, {name})"
-    )
+    usual = kernel.default_display_name
+    return usual if name == kernel.default_name else f"{usual.removesuffix(')')}, {name})"
 
 
 def _own(specs: KernelSpecManager, name: str) -> KernelSpec | None:

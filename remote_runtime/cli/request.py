@@ -7,6 +7,9 @@ from contextlib import closing
 from ..api import Offer, Request, default_table
 from ..errors import BadRequest, UnknownGpu
 
+NETWORK_HELP = "none, egress (every public host) or hosts such as pypi.org,*.huggingface.co"
+ISOLATION_HELP = "container or sandbox"
+
 
 def read_request(text: str) -> Request:
     """A type that Farcell does not know may still be one that the gateway has found in its machine.

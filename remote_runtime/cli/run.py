@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from traitlets import List, Unicode
 
+from ..api import Walls
 from ..api.duration import parse_duration
 from ..errors import BadRequest, FarcellError
 from ..kernel_spec import FarcellKernel
 from .command import DEBUG_FLAG, Command, console, notices
-from .request import read_request
+from .request import ISOLATION_HELP, NETWORK_HELP, read_request
 
 if TYPE_CHECKING:
     from jupyter_client.kernelspec import KernelSpec
@@ -41,6 +42,8 @@ class RunNotebook(Command):
     kernel = Unicode(help="an installed kernel to run it with").tag(config=True)
     timeout = Unicode(help="how long one cell may run").tag(config=True)
     idle = Unicode(help="how long its session may be idle until it stops").tag(config=True)
+    network = Unicode(help="what its container reaches").tag(config=True)
+    isolation = Unicode(help="what stands between its container and the machine").tag(config=True)
     aliases: dict[Any, Any] = {
         "gpu": ("RunNotebook.gpu", "H100, H100:2, H100,L40S, 24GB, cpu (default: as the notebook's kernel)"),
         ("o", "output"): ("RunNotebook.output", "where to keep it (default: NOTEBOOK.out.ipynb beside it)"),
@@ -51,6 +54,8 @@ class RunNotebook(Command):
         ("k", "kernel"): ("RunNotebook.kernel", "use an installed kernel in place of --gpu"),
         "timeout": ("RunNotebook.timeout", "interrupt a cell that has run for that time, and fail"),
         "idle": ("RunNotebook.idle", "the idle time until the session stops (default: 5m)"),
+        "network": ("RunNotebook.network", NETWORK_HELP),
+        "isolation": ("RunNotebook.isolation", ISOLATION_HELP),
     }
     flags: dict[str, Any] = DEBUG_FLAG
 
@@ -60,8 +65,8 @@ class RunNotebook(Command):
         from ..headless.kernels import RunKernel
         from ..headless.screen import Screen
 
-        if self.kernel and (self.gpu or self.idle):
-            raise BadRequest("a kernel that is installed (-k) has a --gpu and an --idle of its own")
+        if self.kernel and (self.gpu or self.idle or self.network or self.isolation):
+            raise BadRequest("a kernel that is installed (-k) has a --gpu, an --idle and walls of its own")
         timeout_s = parse_duration(self.timeout) if self.timeout else None
         values = parameters.parse_parameters(self.parameters)
         path = Path(self.extra_args[0])
@@ -87,7 +92,7 @@ class RunNotebook(Command):
             raise SystemExit(128 + stopped)
 
     def _kernel_spec(self, notebook: NotebookNode) -> KernelSpec:
-        from ..headless.kernels import farcell_kernel, installed_kernel, request_of_installed
+        from ..headless.kernels import farcell_kernel, installed_kernel, of_installed
 
         if self.kernel:
             return installed_kernel(self.kernel)
@@ -99,8 +104,9 @@ class RunNotebook(Command):
             )
         if self.idle:
             parse_duration(self.idle)
-        request = self.gpu or request_of_installed(written_for.get("name", "")) or ""
-        return farcell_kernel(FarcellKernel(read_request(request), self.idle or None))
+        request, walls = of_installed(written_for.get("name", ""))
+        walls = Walls.parse(self.isolation, self.network).over(walls)
+        return farcell_kernel(FarcellKernel(read_request(self.gpu or request), self.idle or None, walls))
 
 
 async def _execute(run: Run, name: str) -> int | None:

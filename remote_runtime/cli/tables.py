@@ -21,23 +21,38 @@ def show(table: Table) -> None:
 
 
 def offers_table(offers: Iterable[Offer]) -> Table:
-    table = _table("offer", ">free", ">memory", ">price per hour", "isolation", "spawner")
+    offers = list(offers)
+    has_mounts = any(offer.mounts for offer in offers)
+    columns = ("offer", ">free", ">memory", ">price per hour", "isolation", "spawner")
+    table = _table(*columns, *(["folders"] if has_mounts else []))
     for offer in offers:
+        mounts = [", ".join(offer.mounts)] if has_mounts else []
         free = f"{offer.count_free} of {offer.count_total}"
         memory = f"{offer.memory_bytes / GIB:g} GiB"
         hourly = format_dollars(offer.price_nanos_per_s * 3600)
-        table.add_row(offer.label, free, memory, hourly, offer.isolation.value, offer.spawner)
+        table.add_row(offer.label, free, memory, hourly, offer.isolations_told, offer.spawner, *mounts)
     return table
 
 
 def sessions_table(sessions: Iterable[Session], *, owners: bool = False) -> Table:
     """With `owners`, whose each is."""
-    table = _table(*(["owner"] if owners else []), "session", "state", "device", "notebook", ">cost", "id")
+    sessions = list(sessions)
+    has_walls = any(session.walls.told for session in sessions)
+    columns = ("session", "state", "device", *(["walls"] if has_walls else []), "notebook", ">cost", "id")
+    table = _table(*(["owner"] if owners else []), *columns)
     for session in sessions:
+        walls = [session.walls.told] if has_walls else []
         owner = [session.owner] if owners else []
         cost = format_dollars(session.cost_nanos)
         table.add_row(
-            *owner, session.name, session.state.value, session.label, session.key.path, cost, session.id
+            *owner,
+            session.name,
+            session.state.value,
+            session.label,
+            *walls,
+            session.key.path,
+            cost,
+            session.id,
         )
     return table
 

@@ -122,8 +122,9 @@ class Channels:
 
     def serve(self, spec: SessionSpec) -> bool:
         """Whether a cell that asks for `spec` can go this way."""
-        same = self.session.request == spec.request and self.session.settings == spec.settings
-        return same and not self.closed.is_set()
+        session = self.session
+        same = session.request == spec.request and session.settings == spec.settings
+        return same and spec.walls.over(session.walls) == session.walls and not self.closed.is_set()
 
     def send(self, message: KernelMessage) -> None:
         """Silent while there is no connection: what was not heard goes out again over the next."""

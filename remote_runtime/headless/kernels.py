@@ -12,8 +12,9 @@ from jupyter_client.manager import AsyncKernelManager
 from jupyter_core.utils import ensure_async
 
 from .. import config
+from ..api import Walls
 from ..errors import BadRequest, FarcellError
-from ..kernel_spec import FarcellKernel, request_of
+from ..kernel_spec import FarcellKernel, request_of, walls_of
 
 START_S = 60.0
 LOG_LINES = 20
@@ -48,12 +49,13 @@ def farcell_kernel(kernel: FarcellKernel) -> KernelSpec:
     return KernelSpec(**kernel.document(kernel.default_display_name))
 
 
-def request_of_installed(name: str) -> str | None:
-    """What an installed Farcell kernel of that name runs on; None where there is none."""
+def of_installed(name: str) -> tuple[str, Walls]:
+    """What an installed Farcell kernel of that name runs on, and within; nothing where there is none."""
     try:
-        return request_of(KernelSpecManager().get_kernel_spec(name).argv) or None
+        argv = KernelSpecManager().get_kernel_spec(name).argv
+        return request_of(argv) or "", walls_of(argv)
     except (NoSuchKernel, OSError, ValueError, TypeError):
-        return None
+        return "", Walls()
 
 
 class RunKernel:

@@ -23,7 +23,15 @@ from patience import DEADLINE_S, until
 from tellings import ended_lease, lease, session
 from tornado.websocket import WebSocketClosedError
 
-from farcell.remote_runtime.api import EndReason, Request, Session, SessionSettings, SessionSpec, SessionState
+from farcell.remote_runtime.api import (
+    EndReason,
+    Request,
+    Session,
+    SessionSettings,
+    SessionSpec,
+    SessionState,
+    Walls,
+)
 from farcell.remote_runtime.client import cell as cell_module
 from farcell.remote_runtime.client.cell import Began, InputRequest, LinkDown, LinkUp
 from farcell.remote_runtime.client.channels import Channels
@@ -635,3 +643,5 @@ async def test_channels_serve_what_asks_for_the_same(world):
     assert world.channels.serve(SessionSpec(told.key, told.request, told.settings))
     assert not world.channels.serve(SessionSpec(told.key, Request.parse("T4"), told.settings))
     assert not world.channels.serve(SessionSpec(told.key, told.request, SessionSettings(idle_s=1.0)))
+    walls = Walls.parse(None, "none")
+    assert not world.channels.serve(SessionSpec(told.key, told.request, told.settings, walls=walls))

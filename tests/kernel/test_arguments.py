@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from farcell.kernel.arguments import CellArguments, Command, parse_cell, parse_command
+from farcell.remote_runtime.api import Walls
 from farcell.remote_runtime.errors import BadRequest
 
 LINES = {
@@ -70,3 +71,14 @@ def test_a_verb_has_its_operands():
 def test_an_unknown_verb_is_told_the_verbs():
     with pytest.raises(BadRequest, match="there is no '%gpu halt'; there are: status, stop"):
         parse_command("halt", ["status", "stop"])
+
+
+def test_walls_are_read_and_what_can_not_be_meant_is_refused():
+    assert parse_cell("H100 --network pypi.org,*.hf.co --isolation sandbox").walls == (
+        Walls.parse("sandbox", "pypi.org,*.hf.co")
+    )
+    assert parse_cell("H100").walls == Walls()
+    with pytest.raises(BadRequest, match="no network"):
+        parse_cell("--network https://pypi.org")
+    with pytest.raises(BadRequest, match="no isolation"):
+        parse_cell("--isolation vm")

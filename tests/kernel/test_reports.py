@@ -17,7 +17,7 @@ from farcell.kernel.reports import (
     signals_line,
 )
 from farcell.kernel.tables import Table
-from farcell.remote_runtime.api import Bill, IdleReport, QueuePlace, SessionState, Signal
+from farcell.remote_runtime.api import Bill, IdleReport, Isolation, QueuePlace, SessionState, Signal, Walls
 from farcell.remote_runtime.client.cell import Ended
 from farcell.remote_runtime.errors import OutcomeUnknown
 
@@ -113,3 +113,21 @@ def test_idle_signals_are_told_each_with_its_clock():
 
 def test_a_session_without_signals_has_no_line():
     assert signals_line(session()) == ""
+
+
+def test_walls_are_told_where_some_were_asked_for():
+    walls = Walls.parse("sandbox", "pypi.org")
+    table = sessions_table([session(), session("safe", walls=walls)], with_path=True)
+    assert table.columns[-2:] == ("walls", "notebook")
+    assert [row[-2] for row in table.rows] == ["", "network pypi.org, isolation sandbox"]
+
+
+def test_isolations_and_the_operators_folders_are_told_with_an_offer():
+    walled = offer(
+        isolation=Isolation.CONTAINER,
+        isolations=(Isolation.CONTAINER, Isolation.SANDBOX),
+        mounts=("/data (read-only)",),
+    )
+    table = offers_table([offer(), walled])
+    assert table.columns[-2:] == ("isolation", "folders")
+    assert [row[-2:] for row in table.rows] == [("none", ""), ("container or sandbox", "/data (read-only)")]

@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from farcell.remote_runtime.api import Request
-from farcell.remote_runtime.kernel_spec import FarcellKernel, request_of
+from farcell.remote_runtime.api import Request, Walls
+from farcell.remote_runtime.kernel_spec import FarcellKernel, request_of, walls_of
 
 NAMES = {
     "H100": ("farcell-h100", "Farcell (H100)"),
@@ -57,3 +57,13 @@ def test_front_ends_interrupt_by_message_and_may_debug():
 )
 def test_farcells_kernels_are_known_by_their_command_line(argv: list[str], request_text: str | None):
     assert request_of(argv) == request_text
+
+
+def test_walls_are_in_its_name_and_on_its_command_line():
+    walls = Walls.parse("sandbox", "pypi.org,*.hf.co")
+    kernel = FarcellKernel(Request.parse("H100"), walls=walls)
+    assert kernel.default_name == "farcell-h100-network-pypi.org-.hf.co-isolation-sandbox"
+    assert kernel.default_display_name == "Farcell (H100, network pypi.org,*.hf.co, isolation sandbox)"
+    assert kernel.argv[-4:] == ["--network", "pypi.org,*.hf.co", "--isolation", "sandbox"]
+    assert walls_of(kernel.argv) == walls
+    assert walls_of(FarcellKernel(Request.parse("H100")).argv) == Walls()

@@ -25,6 +25,8 @@ IDLE_S = 2 * 3600.0
 PATIENCE_S = 20.0
 """A gateway that is being restarted is back by then."""
 LOOK_EVERY_S = 0.25
+LISTENS = "the way to the gateway's proxy is open"
+"""What the program says once it is of use."""
 AWAY = b"farcell: the gateway's proxy does not answer: is the gateway being restarted? Try again.\n"
 BAD_GATEWAY = (
     b"HTTP/1.1 502 the gateway's proxy does not answer\r\nContent-Type: text/plain\r\n"
@@ -96,6 +98,8 @@ async def _reach(proxy: Path) -> Connection:
 
 async def _forward_for_ever(proxy: Path) -> None:
     async with forwarding(proxy):
+        sys.stdout.write(f"{LISTENS}\n")
+        sys.stdout.flush()
         await asyncio.Event().wait()
 
 

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from ... import agent
+from ...agent.forwarder import LISTENS
+from ...errors import BuildFailed
 from . import layout
 from .agent_environment import AgentEnvironment
 from .container import mount
@@ -24,6 +26,7 @@ PROXY_ARGUMENTS = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTT
 """The engine knows these arguments, and keeps them out of images."""
 EGRESS = "egress"
 FORWARDER = f"{agent.__name__}.forwarder"
+LISTENS_WITHIN_S = 60.0
 FORWARDERS_PIDS, FORWARDERS_BYTES = 64, 256 << 20
 log = logging.getLogger(__name__)
 
@@ -83,6 +86,19 @@ class BuildNetwork:
     async def _start(self, name: str, body: dict[str, Any]) -> None:
         await self._engine.call(lambda client: client.create_container_from_config(body, name))
         await self._engine.call(lambda client: client.start(name))
+        try:
+            async with asyncio.timeout(LISTENS_WITHIN_S):
+                while LISTENS not in (
+                    said := (await self._engine.log_tail(name, 20)).decode(errors="replace")
+                ):
+                    facts = await self._engine.inspect(name)
+                    if facts is None or not facts["State"]["Running"]:
+                        raise BuildFailed(
+                            f"builds have no way to the gateway's proxy: {said.strip() or 'it is gone'}"
+                        )
+                    await asyncio.sleep(0.05)
+        except TimeoutError as error:
+            raise BuildFailed("builds have no way to the gateway's proxy: it does not open") from error
 
     async def _remove(self, name: str) -> None:
         try:

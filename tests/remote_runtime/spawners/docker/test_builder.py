@@ -350,6 +350,7 @@ async def test_the_packages_of_a_base_whose_python_is_a_venv_are_seen(builder, c
     image = Image.from_registry("farcell-test-venv")
     told = []
     await builder.build(image, told.append)
+    assert any("+ ipykernel" in one.line for one in told)
     assert not any("+ wcwidth" in one.line for one in told), "it is there already, for uv as well"
     said = run(
         client, builder.tag(image), "python", "-c", "import wcwidth, sys; print(wcwidth.__file__, sys.prefix)"

@@ -72,8 +72,9 @@ class Person:
         return answer.out
 
     def environment(self, **environment: str) -> dict[str, str]:
-        """Without the machine's own configuration of Jupyter, and what its user has simulated."""
+        """Without the machine's own configuration of Jupyter, its container engine, and what its user has simulated."""
         own = {DATA_DIR: str(self.folder), "JUPYTER_CONFIG_DIR": str(self.folder / "jupyter")}
+        own["DOCKER_HOST"] = f"unix://{self.folder}/no-engine.sock"
         return {**os.environ, "FARCELL_SIMULATE": "", **own, **environment}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -20,10 +20,12 @@ from ..errors import BadRequest, Unavailable
 from ..loopback import is_loopback
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from ..gateway.database import Database
     from ..gateway.egress import EgressSetup
     from ..gateway.options import GatewayOptions
-    from ..spawners.contract import Spawner
+    from ..spawners.contract import Spawner, SpawnerSetup
 
 DEFAULT_PORT = 8890
 SPAWNERS = "farcell.spawners"
@@ -44,9 +46,11 @@ class Gateway(Configurable):
         config=True
     )
     host_names = List(Unicode(), help="names by which clients reach the gateway").tag(config=True)
-    spawners = List(Unicode(), ["process"], help=f"names from the entry-point group {SPAWNERS}").tag(
-        config=True
-    )
+    spawners = List(
+        Unicode(),
+        ["auto"],
+        help=f"names from the entry-point group {SPAWNERS}; auto is docker where an engine answers, else process",
+    ).tag(config=True)
     simulate = Unicode(help="simulated devices, such as H100:2,T4:4").tag(config=True)
     gpu_table = Unicode(help="TOML file with GPU types and prices that override the shipped ones").tag(
         config=True
@@ -126,16 +130,36 @@ class Gateway(Configurable):
     def table(self) -> GpuTable:
         return table_with_overrides(Path(self.gpu_table)) if self.gpu_table else default_table()
 
-    def open_spawners(self, table: GpuTable) -> dict[str, Spawner]:
-        """Raises `BadRequest` for a name that no package has registered."""
+    def setup(self, table: GpuTable) -> SpawnerSetup:
         from ..spawners.contract import SpawnerSetup
 
-        setup = SpawnerSetup(self.path, config.environment(), self.simulate, table, self.config)
-        registered = {point.name: point for point in entry_points(group=SPAWNERS)}
+        return SpawnerSetup(self.path, config.environment(), self.simulate, table, self.config)
+
+    def choose_spawners(self, setup: SpawnerSetup) -> dict[str, str]:
+        """The names of those that are to be opened, each with why it was chosen; empty where it was named."""
+        from ..spawners.auto import AUTO, choose
+
+        chosen: dict[str, str] = {}
         for name in self.spawners:
+            if name == AUTO:
+                choice = choose(setup)
+                chosen.setdefault(choice.spawner, choice.why)
+            else:
+                chosen[name] = ""
+        has_database = self.database_url or (self.path / "gateway.sqlite").exists()
+        if AUTO in self.spawners and has_database:
+            with self.open_database() as database:
+                for name in database.write_now(_spawners_of_leases):
+                    chosen.setdefault(name, "leases of it run still")
+        return chosen
+
+    def open_spawners(self, setup: SpawnerSetup, names: Iterable[str]) -> dict[str, Spawner]:
+        """Raises `BadRequest` for a name that no package has registered."""
+        registered = {point.name: point for point in entry_points(group=SPAWNERS)}
+        for name in names:
             if name not in registered:
                 raise BadRequest(f"there is no spawner {name!r}; installed: {', '.join(registered)}")
-        return {name: registered[name].load().configured(setup) for name in self.spawners}
+        return {name: registered[name].load().configured(setup) for name in names}
 
     @contextmanager
     def open_database(self) -> Iterator[Database]:
@@ -173,3 +197,10 @@ class Gateway(Configurable):
                 f"{self.certfile} and {self.keyfile or 'its key'} can't be used: {error}"
             ) from error
         return context
+
+
+def _spawners_of_leases(connection: Connection) -> list[str]:
+    """Of those that have not ended: whatever is chosen now, their containers are not to be left alone."""
+    from ..gateway import records
+
+    return sorted({lease.spawner for lease in records.read_leases(connection, live=True)})

@@ -13,6 +13,8 @@ from .command import DEBUG_FLAG, Command, console
 from .gateway import DEFAULT_PORT, Gateway
 from .tables import offers_table, show
 
+_log = logging.getLogger(__name__)
+
 if TYPE_CHECKING:
     from ..gateway.application import Gateway as RunningGateway
 
@@ -57,13 +59,21 @@ class Serve(Command):
         options, table = gateway.options(), gateway.table()
         if not lock_folder(gateway.path):
             raise Conflict(f"another gateway serves from {gateway.path}: stop it, or take another --folder")
-        asyncio.run(serve(options, gateway.open_spawners(table), table, partial(_announce, gateway)))
+        setup = gateway.setup(table)
+        chosen = gateway.choose_spawners(setup)
+        for name, why in chosen.items():
+            _log.info("spawner %s: %s", name, why or "as configured")
+        spawners = gateway.open_spawners(setup, chosen)
+        asyncio.run(serve(options, spawners, table, partial(_announce, gateway, chosen)))
 
 
-async def _announce(gateway: Gateway, running: RunningGateway) -> None:
+async def _announce(gateway: Gateway, spawners: dict[str, str], running: RunningGateway) -> None:
     from ..gateway.users import list_users
 
-    console.print(f"serving on {gateway.url(running.port)} with spawners {', '.join(gateway.spawners)}")
+    console.print(f"serving on {gateway.url(running.port)} with spawners {', '.join(spawners)}")
+    for name, why in spawners.items():
+        if why:
+            console.print(f"{name}: {why}")
     show(offers_table(await running.places.offers()))
     if not await running.database.read(list_users):
         console.print(f"there are no users yet: {_user_command(gateway)}")

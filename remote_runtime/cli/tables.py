@@ -73,6 +73,14 @@ def kernels_table(kernels: Iterable[tuple[str, str, str, str]]) -> Table:
     return table
 
 
+def checks_table(checks: Iterable[tuple[str, str, str, str, str]]) -> Table:
+    """Of marks, verdicts, what was looked at, what was found, and what to do about it."""
+    table = _table("", "", "check", "found", "to do")
+    for row in checks:
+        table.add_row(*row)
+    return table
+
+
 def bill_table(bill: Bill) -> Table:
     """Every line to the nano-dollar, so that they add up as one sees them; real and simulated sums apart."""
     table = _table("notebook", "session", "device", "cell", "status", ">seconds", ">dollars")

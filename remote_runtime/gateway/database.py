@@ -43,6 +43,11 @@ class Database:
 
             upgrade(self._engine)
 
+    def check(self) -> None:
+        """Raises SQLAlchemy's error, or `ImportError` for its driver, where it can't be reached; changes nothing."""
+        with self._engine.connect() as connection:
+            connection.execute(text("SELECT 1"))
+
     async def write(self, work: Callable[[Connection], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._writer, self._begin, work)
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import sqlite3
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 from farcell_command import Person, serve, start_session
+from traitlets.config import Config
 
+from farcell.remote_runtime.cli.gateway import Gateway
 from farcell.remote_runtime.client.gateway_client import Address, GatewayClient
 
 
@@ -84,3 +87,24 @@ def test_what_it_can_not_serve_with_is_told_in_a_sentence(typed, options, senten
     answer = typed("serve", *options)
     assert answer.exit_code == 2
     assert answer.err.splitlines()[-1].removeprefix("farcell: ").startswith(sentence)
+
+
+def test_a_gateway_that_was_not_told_says_which_spawner_it_took_and_why(person: Person):
+    """Its containers run on; so does their spawner, whatever is chosen by then."""
+    with serve(person) as served:
+        assert "spawners process" in served.announced
+        assert "process: the container engine at unix://" in served.announced
+    folder = person.folder / "serve"
+    database = sqlite3.connect(folder / "gateway.sqlite")
+    with closing(database), database:
+        database.execute("PRAGMA foreign_keys=OFF")
+        columns = (
+            "id, session_id, owner_id, offer, spawner, count, devices, simulated, price_nanos_per_s, state"
+        )
+        values = "'l', 's', 'o', 'cpu', 'docker', 1, '[]', 0, 1, 'running', 'x', '2026-01-31T12:00:00Z', '', '[]', 0"
+        more = "token_hash, created_at, end_detail, unsaved, attested_ms"
+        database.execute(f"INSERT INTO leases ({columns}, {more}) VALUES ({values})")
+    gateway = Gateway(folder=str(folder), config=Config({"DockerSpawner": {"url": "unix:///nowhere.sock"}}))
+    chosen = gateway.choose_spawners(gateway.setup(gateway.table()))
+    assert chosen.keys() == {"process", "docker"}
+    assert chosen["docker"] == "leases of it run still"

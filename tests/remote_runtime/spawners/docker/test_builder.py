@@ -5,6 +5,7 @@ import io
 import sys
 import tarfile
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from docker_engine import BARE_IMAGE, BUILD_ARGUMENTS, WITH_WHEELS, docker_client
@@ -389,3 +390,24 @@ def make(client, name, command, base=WITH_WHEELS, more=""):
         fileobj=io.BytesIO(text.encode()), tag=name, rm=True, decode=True, network_mode="none"
     ):
         assert "error" not in line, line
+
+
+async def test_the_limits_that_an_operator_sets_hold_a_step(open_builder, settings, client, tmp_path):
+    builder = open_builder(replace(settings, memory_bytes=256 << 20, cgroup_parent="/farcell-test-builds"))
+    before = {one["Id"] for one in client.containers(all=True)}
+    told = []
+    image = Image.debian().run(f"{unique(tmp_path)}; echo it began; sleep 1000")
+    task = asyncio.create_task(builder.build(image, told.append))
+    await until(lambda: any(one.line == "it began" for one in told))
+    (step,) = {one["Id"] for one in client.containers(all=True)} - before
+    host = client.inspect_container(step)["HostConfig"]
+    task.cancel()
+    await asyncio.wait([task])
+    assert (host["Memory"], host["MemorySwap"], host["CgroupParent"]) == (
+        *(256 << 20, 256 << 20),
+        "/farcell-test-builds",
+    )
+    assert (host["NetworkMode"], host["Privileged"], host["Binds"]) == ("none", False, None)
+    await until(lambda: {one["Id"] for one in client.containers(all=True)} <= before)
+    for group in Path("/sys/fs/cgroup").glob("**/farcell-test-builds"):
+        group.rmdir()

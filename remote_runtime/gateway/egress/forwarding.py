@@ -17,7 +17,7 @@ HOP_BY_HOP = frozenset(
             b"connection",
             b"keep-alive",
             b"proxy-connection",
-            b"te",
+            b"te",  # codespell:ignore te
             b"trailer",
             b"transfer-encoding",
             b"upgrade",

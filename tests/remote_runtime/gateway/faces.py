@@ -84,9 +84,9 @@ class Face:
         )
 
     async def session(self, request: Any = "H100", **changes: Any) -> Answer:
-        """Asks for a session; `changes` go into the key, but for `settings` and `image`."""
+        """Asks for a session; `changes` go into the key, but for `settings`, `image` and `walls`."""
         body = {"request": request, "key": {"machine": "laptop", "path": "a.ipynb", "name": "main"}}
-        for name in ("settings", "image"):
+        for name in ("settings", "image", "walls"):
             if name in changes:
                 body[name] = changes.pop(name)
         body["key"] |= changes

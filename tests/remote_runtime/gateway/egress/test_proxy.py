@@ -158,7 +158,7 @@ async def test_a_plain_request_goes_on_as_its_own(world):
                 "Keep-Alive: 5",
                 "Proxy-Authorization: secret",
                 "Proxy-Connection: keep-alive",
-                "TE: trailers",
+                "TE: trailers",  # codespell:ignore te
                 "Upgrade: h2c",
                 "Accept: */*",
             )

@@ -13,7 +13,10 @@ from farcell.remote_runtime.api import Walls
 from farcell.remote_runtime.api.duration import parse_duration
 from farcell.remote_runtime.errors import BadRequest
 
-CELL_USAGE = "%%gpu [REQUEST] [-n NAME] [--idle 10s] [--timeout 1h] [--network egress] [--isolation sandbox] [-q | --bg]"
+CELL_USAGE = (
+    "%%gpu [REQUEST] [-n NAME] [--idle 10s] [--timeout 1h] [--network egress] [--isolation sandbox] [-q | --bg] "
+    "[--image IMAGE] [--pip PACKAGE ...]"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,8 @@ class CellArguments:
     quiet: bool = False
     in_background: bool = False
     walls: Walls = field(default_factory=Walls)
+    image: str | None = None
+    pip: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +59,8 @@ def _cell_parser() -> _Parser:
     parser.add_argument("--isolation")
     parser.add_argument("-q", "--quiet", action="store_true")
     parser.add_argument("--bg", action="store_true")
+    parser.add_argument("--image")
+    parser.add_argument("--pip", nargs="+", action="extend", default=[])
     return parser
 
 
@@ -70,6 +77,8 @@ def parse_cell(line: str) -> CellArguments:
         quiet=known.quiet,
         in_background=known.bg,
         walls=Walls.parse(known.isolation, known.network),
+        image=known.image,
+        pip=tuple(known.pip),
     )
 
 

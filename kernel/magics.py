@@ -13,7 +13,16 @@ from farcell.remote_runtime.client.endings import format_duration
 from farcell.remote_runtime.errors import BadRequest
 
 from .arguments import CELL_USAGE, Command, parse_cell, parse_command
-from .reports import bill_table, jobs_table, offers_table, sessions_table, signals_line
+from .reports import (
+    bill_table,
+    image_lines,
+    images_table,
+    jobs_table,
+    offers_table,
+    saved_lines,
+    sessions_table,
+    signals_line,
+)
 from .sentences import ended_line
 from .sessions import NotebookSessions
 from .tables import Table
@@ -27,6 +36,9 @@ HELP = f"""\
     --bg         a job: it runs on while the next cells run
     --network    what it reaches: none, egress (every public host), or hosts such as pypi.org,*.huggingface.co
     --isolation  what stands between it and the machine: container or sandbox
+    --pip torch transformers   packages to install first, once
+    --image IMAGE              a variable with a farcell.Image, a saved image's name, or a registry's reference such
+                               as pytorch/pytorch:2.4.0; default is the plain one again
 %gpu jobs              this notebook's jobs
 %gpu wait [JOB ...]    waits for all jobs, or for these; shows what was not shown, raises what they raised
 %gpu cancel JOB        interrupts one job
@@ -39,6 +51,9 @@ HELP = f"""\
 %gpu stop [NAME|--all] ends a session: billing stops, variables are gone
 %gpu keep [1h] [NAME]  no idle stop for so long; %gpu keep 0s takes it back
 %gpu bill              what this notebook has cost, by cell and idle time
+%gpu image [NAME]      the session's image, and what was installed in it by hand since
+%gpu image save [NAME] keeps that as an image, for its next start and under a name
+%gpu image list        the images that you keep
 %gpu logs [NAME]       what build, container, agent and kernel wrote; in a terminal, farcell logs -f follows
 %gpu help              this"""
 
@@ -71,6 +86,7 @@ class FarcellMagics(Magics):
             "keep": self._keep,
             "bill": self._bill,
             "logs": self._logs,
+            "image": self._image,
             "jobs": lambda _: jobs_table(self.sessions.jobs.reports()),
             "wait": self._wait,
             "cancel": lambda command: Text(self.sessions.jobs.cancel(command.operands)),
@@ -138,6 +154,19 @@ class FarcellMagics(Magics):
     def _logs(self, command: Command) -> Text:
         session = self.sessions.find(_only(command))
         return Text(self.sessions.client.log(session.id).text or f"session {session.name} has no log yet")
+
+    def _image(self, command: Command) -> Text | Table:
+        match command.operands:
+            case ("list",):
+                return images_table(self.sessions.client.images())
+            case ("save",) | ("save", _):
+                session = self.sessions.find(None)
+                name = command.operands[1] if len(command.operands) > 1 else None
+                return Text(saved_lines(session, self.sessions.client.save_image(session.id, name)))
+            case () | (_,) | ("show", _):
+                names = [word for word in command.operands if word != "show"]
+                return Text(image_lines(self.sessions.find(next(iter(names), None))))
+        raise BadRequest("write %gpu image [NAME], %gpu image save [NAME] or %gpu image list")
 
     def _wait(self, command: Command) -> Text | None:
         said = self.sessions.jobs.wait(command.operands)

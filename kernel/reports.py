@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from farcell.remote_runtime.api import GIB, Bill, BillLine, Offer, Session, format_dollars
+from farcell.remote_runtime.api import GIB, Bill, BillLine, Offer, SavedImage, Session, format_dollars
 from farcell.remote_runtime.client.cell import Ended
 from farcell.remote_runtime.client.endings import format_duration
 
@@ -99,6 +99,27 @@ def bill_table(bill: Bill, path: str) -> Table:
     ]
     columns = ("session", "on", "what", "status", "time", "cost")
     return Table(columns, rows, _footer(lines, bill), empty="this notebook has cost nothing yet")
+
+
+def images_table(images: Iterable[SavedImage]) -> Table:
+    rows = [(one.name, repr(one.image), f"{one.saved_at:%Y-%m-%d %H:%M} UTC") for one in images]
+    return Table(("image", "definition", "saved"), rows, empty="no images yet: %gpu image save keeps one")
+
+
+def image_lines(session: Session) -> str:
+    """What a session's containers are started with, and what was installed by hand since."""
+    lines = [f"{session.name}: {replace(session.image, python=None)!r}"]
+    if session.installed:
+        lines += ["installed since:", *(f"    {one}" for one in session.installed)]
+        lines.append("%gpu image save keeps this as an image")
+    return "\n".join(lines)
+
+
+def saved_lines(session: Session, saved: SavedImage) -> str:
+    return (
+        f"kept as {saved.name}, for the next start of {session.name} and for %%gpu --image {saved.name}:\n"
+        f"{saved.image!r}"
+    )
 
 
 @dataclass(frozen=True, slots=True)

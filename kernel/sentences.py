@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from farcell.remote_runtime.api import Session, SessionState, format_dollars
+from farcell.remote_runtime.api import BuildProgress, Session, SessionState, format_dollars
 from farcell.remote_runtime.client.away import Missed
 from farcell.remote_runtime.client.cell import Ended
 from farcell.remote_runtime.client.endings import format_duration
 
 PROGRESS_AFTER_S = 1.0
 """What passes by sooner is not told."""
+MAX_LINE = 100
+"""Characters of a build's line."""
 INTERRUPT_PATIENCE_S = 8.0
 """VS Code gives an interrupted cell 10 s to end."""
 LINK_BROKE = "the link to the gateway broke; the cell goes on, and its output comes when the link is back"
@@ -28,9 +30,23 @@ def progress_line(session: Session) -> str:
         return (
             f"{session.request}: place {session.queue.place} in the queue{expected}: {session.queue.reason}"
         )
+    if session.state is SessionState.BUILDING:
+        return build_line(session.build)
     if session.state is SessionState.STARTING:
         return f"{session.label}: starting"
     return f"{session.label}: {session.state.value}"
+
+
+def build_line(build: BuildProgress | None) -> str:
+    """``building image: step 2 of 4: pip install torch … Resolved 24 packages``."""
+    if build is None:
+        return "building image"
+    said = f" … {_cut(build.line.strip(), MAX_LINE)}" if build.line.strip() else ""
+    return f"building image: step {build.step} of {build.steps}: {_cut(build.what, MAX_LINE)}{said}"
+
+
+def _cut(text: str, length: int) -> str:
+    return text if len(text) <= length else text[: length - 1] + "…"
 
 
 def away_line(missed: Missed) -> str:

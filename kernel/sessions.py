@@ -10,6 +10,7 @@ from pathlib import PurePath
 from IPython.core.interactiveshell import InteractiveShell
 
 from farcell.remote_runtime.api import (
+    Image,
     LeaseId,
     Request,
     Session,
@@ -21,6 +22,7 @@ from farcell.remote_runtime.api import (
 )
 from farcell.remote_runtime.client.blocking import Client, Face
 from farcell.remote_runtime.client.cell import CellSource, new_header
+from farcell.remote_runtime.client.chosen_image import asks_gateway, chosen_image
 from farcell.remote_runtime.errors import BadRequest, FarcellError, SessionNotFound, UnknownGpu
 
 from .arguments import CellArguments
@@ -111,7 +113,8 @@ class NotebookSessions:
         What still runs in it is shown up to its end. A notebook that had it is told. Starts nothing.
         """
         session = self.find(name)
-        spec = SessionSpec(session.key, session.request, session.settings, session.image, session.walls)
+        wishes = (session.settings, session.image, session.walls)
+        spec = SessionSpec(session.key, session.request, *wishes, keeps_image=True)
         self._remember(spec)
         if session.state.is_over:
             FarCell(self._shell, self.client.show_missed(session), quiet=True, alone=False).show()
@@ -154,7 +157,15 @@ class NotebookSessions:
             settings = replace(settings, idle_s=arguments.idle_s)
         key = known.key if known else self.notebook.session_key(name)
         walls = arguments.walls.over(known.walls) if known else arguments.walls
-        return SessionSpec(key, request, settings, walls=walls)
+        image = self._image(arguments)
+        before = known.image if known else Image()
+        return SessionSpec(key, request, settings, image or before, walls, keeps_image=image is None)
+
+    def _image(self, arguments: CellArguments) -> Image | None:
+        """What the arguments ask for; None where they keep what there is."""
+        variables = self._shell.user_ns
+        saved = self.client.images() if asks_gateway(arguments.image, variables) else []
+        return chosen_image(arguments.image, arguments.pip, saved, variables)
 
     def session_for(self, arguments: CellArguments) -> SessionKey | None:
         """The session of a cell that would say this, as far as that is known without asking anybody."""

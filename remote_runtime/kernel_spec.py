@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from itertools import pairwise
 from typing import Any
 
 from .api import Request, Walls
+from .errors import BadRequest
 
 PROGRAM = "farcell.kernel"
 _GPU = "--gpu"
@@ -17,11 +19,16 @@ _GPU = "--gpu"
 
 @dataclass(frozen=True, slots=True)
 class FarcellKernel:
-    """A kernel whose cells run on what `request` asks for, within `walls`; `idle` is a duration as typed."""
+    """A kernel whose cells run on what `request` asks for, within `walls`; `idle` is a duration as typed.
+
+    `image` is a saved image's name or a registry's reference; `pip` are packages on top of it.
+    """
 
     request: Request
     idle: str | None = None
     walls: Walls = field(default_factory=Walls)
+    image: str | None = None
+    pip: tuple[str, ...] = ()
 
     @property
     def default_name(self) -> str:
@@ -36,9 +43,10 @@ class FarcellKernel:
     @property
     def argv(self) -> list[str]:
         """With this interpreter. No word may contain ``ipykernel``: VS Code would start something else then."""
-        idle = [] if self.idle is None else ["--idle", self.idle]
+        more = {"--idle": self.idle, "--image": self.image, "--pip": shlex.join(self.pip) or None}
+        words = [word for name, value in more.items() if value is not None for word in (name, value)]
         start = [sys.executable, "-m", PROGRAM, "-f", "{connection_file}"]
-        return [*start, _GPU, str(self.request), *idle, *str(self.walls).split()]
+        return [*start, _GPU, str(self.request), *words, *str(self.walls).split()]
 
     def document(self, display_name: str) -> dict[str, Any]:
         """The content of ``kernel.json``."""
@@ -49,6 +57,14 @@ class FarcellKernel:
             "interrupt_mode": "message",
             "metadata": {"debugger": True},
         }
+
+
+def split_words(text: str) -> tuple[str, ...]:
+    """Packages as they stand in a command line; raises `BadRequest`."""
+    try:
+        return tuple(shlex.split(text))
+    except ValueError as error:
+        raise BadRequest(f"{text!r} can't be read: {error}") from error
 
 
 def request_of(argv: Sequence[str]) -> str | None:

@@ -22,6 +22,8 @@ class FarcellKernelApp(IPKernelApp):
             "idle": "FarcellKernel.idle",
             "network": "FarcellKernel.network",
             "isolation": "FarcellKernel.isolation",
+            "image": "FarcellKernel.image",
+            "pip": "FarcellKernel.pip",
         }
     )
     classes = [*IPKernelApp.classes, FarcellKernel]  # noqa: RUF012 (a trait)

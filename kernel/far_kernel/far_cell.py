@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from farcell.remote_runtime.api import SessionState
 from farcell.remote_runtime.client.cell import (
     Away,
     AwayOutput,
@@ -149,7 +148,7 @@ class FarCell(RunningCell):
     def _tell_progress(self) -> None:
         if self.begun or self.over or self._waiting is None:
             return
-        if self._waiting.session.state in (SessionState.QUEUED, SessionState.STARTING):
+        if self._waiting.session.state.is_on_the_way:
             self._progress.write(progress_line(self._waiting.session))
 
     def _link_broke(self) -> None:

@@ -60,6 +60,8 @@ class FarcellKernel(IPythonKernel):
     idle = Unicode("", help="the idle time after which the session stops, such as 10m").tag(config=True)
     network = Unicode("", help="what its container reaches: none, egress, or host names").tag(config=True)
     isolation = Unicode("", help="container or sandbox").tag(config=True)
+    image = Unicode("", help="a saved image's name, or a registry's reference").tag(config=True)
+    pip = Unicode("", help="packages to install, such as 'torch transformers'").tag(config=True)
 
     def start(self) -> None:
         self._order = CellOrder(self._start_cell, self._abort_cell, lambda: self._attached)
@@ -115,7 +117,8 @@ class FarcellKernel(IPythonKernel):
     def _asked(self) -> Asked:
         from .session_spec import Asked
 
-        return Asked(self.gpu, self.session_name, self.idle, self.network, self.isolation)
+        walls = (self.network, self.isolation)
+        return Asked(self.gpu, self.session_name, self.idle, *walls, self.image, self.pip)
 
     def _far_cell_ended(self, cell: FarCell) -> None:
         """The numbers of cells that run here go on from those of the far ones."""

@@ -25,8 +25,21 @@ export interface IQueuePlace {
   readonly expected_wait_s: number | null;
 }
 
+export interface IBuildProgress {
+  readonly step: number;
+  readonly steps: number;
+  readonly what: string;
+}
+
 export type SessionState =
-  'queued' | 'starting' | 'idle' | 'busy' | 'stopping' | 'stopped' | 'lost';
+  | 'building'
+  | 'queued'
+  | 'starting'
+  | 'idle'
+  | 'busy'
+  | 'stopping'
+  | 'stopped'
+  | 'lost';
 
 export interface ISession {
   readonly id: string;
@@ -38,6 +51,8 @@ export interface ISession {
   readonly cost_nanos: number;
   readonly simulated: boolean;
   readonly queue: IQueuePlace | null;
+  /** Absent where the gateway is older than builds are. */
+  readonly build?: IBuildProgress | null;
 }
 
 export interface IOverview {

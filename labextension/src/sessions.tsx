@@ -35,7 +35,12 @@ function Session(props: {
   readonly trans: TranslationBundle;
 }): React.ReactElement {
   const { session, trans } = props;
-  const facts = [session.label, session.path, queueFact(session, trans)];
+  const facts = [
+    session.label,
+    session.path,
+    queueFact(session, trans),
+    buildFact(session, trans)
+  ];
   return (
     <li className={session.simulated ? 'farcell-simulated' : ''}>
       <div className="farcell-row">
@@ -54,8 +59,15 @@ function queueFact({ queue }: ISession, trans: TranslationBundle): string {
   return queue ? trans.__('place %1: %2', queue.place, queue.reason) : '';
 }
 
+function buildFact({ build }: ISession, trans: TranslationBundle): string {
+  return build
+    ? trans.__('step %1 of %2: %3', build.step, build.steps, build.what)
+    : '';
+}
+
 function stateWord(state: SessionState, trans: TranslationBundle): string {
   const words: Record<SessionState, string> = {
+    building: trans.__('building its image'),
     queued: trans.__('queued'),
     starting: trans.__('starting'),
     idle: trans.__('idle'),

@@ -145,6 +145,10 @@ class Image:
         content = json.dumps([self.python, self.base, self.python_version, steps], separators=(",", ":"))
         return hashlib.sha256(content.encode()).hexdigest()
 
+    def is_same(self, other: Image) -> bool:
+        """Whether they define the same, whatever interpreter is below."""
+        return replace(self, python=None) == replace(other, python=None)
+
     @property
     def files(self) -> tuple[str, ...]:
         """The SHA-256 of every archive that its `COPY` steps unpack."""

@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager, NoSuchKernel
-from traitlets import Enum, TraitError, Unicode
+from traitlets import Enum, List, TraitError, Unicode
 
 from ..api import Walls
 from ..api.duration import parse_duration
 from ..errors import BadRequest, FarcellError
 from ..kernel_spec import FarcellKernel, request_of
 from .command import DEBUG_FLAG, Command, console, notices
-from .request import ISOLATION_HELP, NETWORK_HELP, read_request
+from .request import ISOLATION_HELP, NETWORK_HELP, packages, read_request
 from .tables import kernels_table, show
 
 _NAME = r"letters, digits, '-', '_' and '.'"
@@ -30,13 +30,15 @@ class InstallKernel(Command):
         "Adds a kernel to Jupyter's menus whose notebooks run on a GPU as a whole, with this Python on this side. "
         "Adding it again replaces it. Without --gpu it is the only kind of GPU that your gateway offers."
     )
-    placeholders = {"idle": "TIME", "prefix": "FOLDER"}
+    placeholders = {"idle": "TIME", "prefix": "FOLDER", "pip": "PACKAGES"}
     gpu = Unicode(help="what its notebooks run on").tag(config=True)
     spec_name = Unicode(help="its name among Jupyter's kernels").tag(config=True)
     display_name = Unicode(help="its name in menus").tag(config=True)
     idle = Unicode(help="how long it may be idle until it stops").tag(config=True)
     network = Unicode(help="what its containers reach").tag(config=True)
     isolation = Unicode(help="what stands between its containers and their machine").tag(config=True)
+    image = Unicode(help="the image that its notebooks run in").tag(config=True)
+    pip = List(Unicode(), help="packages to install").tag(config=True)
     place = Enum(["user", "sys-prefix"], "user", help="for whom it is").tag(config=True)
     prefix = Unicode(help="the folder of an installation of Jupyter").tag(config=True)
     aliases: dict[str, Any] = {
@@ -46,6 +48,8 @@ class InstallKernel(Command):
         "idle": ("InstallKernel.idle", "the idle time until its session stops (default: 5m)"),
         "network": ("InstallKernel.network", NETWORK_HELP),
         "isolation": ("InstallKernel.isolation", ISOLATION_HELP),
+        "image": ("InstallKernel.image", "the name of a saved image, or a registry's reference"),
+        "pip": ("InstallKernel.pip", "packages to install first, as in --pip 'torch transformers'"),
         "prefix": ("InstallKernel.prefix", "for a Jupyter that is installed in that folder"),
     }
     flags: dict[str, Any] = {
@@ -57,7 +61,8 @@ class InstallKernel(Command):
         if self.idle:
             parse_duration(self.idle)
         walls = Walls.parse(self.isolation, self.network)
-        kernel = FarcellKernel(read_request(self.gpu), self.idle or None, walls)
+        image = (self.image or None, packages(self.pip))
+        kernel = FarcellKernel(read_request(self.gpu), self.idle or None, walls, *image)
         name = (self.spec_name or kernel.default_name).lower()
         specs = KernelSpecManager()
         _refuse_others(specs, name)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import closing
 
 from ..api import Offer, Request, default_table
 from ..errors import BadRequest, UnknownGpu
+from ..kernel_spec import split_words
 
 NETWORK_HELP = "none, egress (every public host) or hosts such as pypi.org,*.huggingface.co"
 ISOLATION_HELP = "container or sandbox"
@@ -43,3 +45,8 @@ def _only_kind(offers: list[Offer]) -> str:
         labels = ", ".join(offer.label for offer in offers) or "nothing at the moment"
         raise BadRequest(f"say what to run on, such as --gpu H100; your gateway offers {labels}")
     return kinds.pop()
+
+
+def packages(given: Iterable[str]) -> tuple[str, ...]:
+    """Each may name several; raises `BadRequest` for what can't be read."""
+    return tuple(word for words in given for word in split_words(words))

@@ -17,7 +17,7 @@ from ..api.duration import parse_duration
 from ..errors import BadRequest, FarcellError
 from ..kernel_spec import FarcellKernel
 from .command import DEBUG_FLAG, Command, console, notices
-from .request import ISOLATION_HELP, NETWORK_HELP, read_request
+from .request import ISOLATION_HELP, NETWORK_HELP, packages, read_request
 
 if TYPE_CHECKING:
     from jupyter_client.kernelspec import KernelSpec
@@ -35,7 +35,13 @@ class RunNotebook(Command):
     arguments = "NOTEBOOK"
     shown_log_level = logging.CRITICAL
     """What nbclient and jupyter_client log as errors is told in a sentence."""
-    placeholders = {"output": "PATH", "parameter": "NAME=VALUE", "timeout": "TIME", "idle": "TIME"}
+    placeholders = {
+        "output": "PATH",
+        "parameter": "NAME=VALUE",
+        "timeout": "TIME",
+        "idle": "TIME",
+        "pip": "PACKAGES",
+    }
     gpu = Unicode(help="what it runs on").tag(config=True)
     output = Unicode(help="where the notebook with its outputs goes").tag(config=True)
     parameters = List(Unicode(), help="variables to set").tag(config=True)
@@ -44,6 +50,8 @@ class RunNotebook(Command):
     idle = Unicode(help="how long its session may be idle until it stops").tag(config=True)
     network = Unicode(help="what its container reaches").tag(config=True)
     isolation = Unicode(help="what stands between its container and the machine").tag(config=True)
+    image = Unicode(help="the image that it runs in").tag(config=True)
+    pip = List(Unicode(), help="packages to install").tag(config=True)
     aliases: dict[Any, Any] = {
         "gpu": ("RunNotebook.gpu", "H100, H100:2, H100,L40S, 24GB, cpu (default: as the notebook's kernel)"),
         ("o", "output"): ("RunNotebook.output", "where to keep it (default: NOTEBOOK.out.ipynb beside it)"),
@@ -56,6 +64,8 @@ class RunNotebook(Command):
         "idle": ("RunNotebook.idle", "the idle time until the session stops (default: 5m)"),
         "network": ("RunNotebook.network", NETWORK_HELP),
         "isolation": ("RunNotebook.isolation", ISOLATION_HELP),
+        "image": ("RunNotebook.image", "the name of a saved image, or a registry's reference"),
+        "pip": ("RunNotebook.pip", "packages to install first, as in --pip 'torch transformers'"),
     }
     flags: dict[str, Any] = DEBUG_FLAG
 
@@ -65,8 +75,10 @@ class RunNotebook(Command):
         from ..headless.kernels import RunKernel
         from ..headless.screen import Screen
 
-        if self.kernel and (self.gpu or self.idle or self.network or self.isolation):
-            raise BadRequest("a kernel that is installed (-k) has a --gpu, an --idle and walls of its own")
+        if self.kernel and any((self.gpu, self.idle, self.network, self.isolation, self.image, self.pip)):
+            raise BadRequest(
+                "a kernel that is installed (-k) has a --gpu, an --idle, walls and an image of its own"
+            )
         timeout_s = parse_duration(self.timeout) if self.timeout else None
         values = parameters.parse_parameters(self.parameters)
         path = Path(self.extra_args[0])
@@ -106,7 +118,10 @@ class RunNotebook(Command):
             parse_duration(self.idle)
         request, walls = of_installed(written_for.get("name", ""))
         walls = Walls.parse(self.isolation, self.network).over(walls)
-        return farcell_kernel(FarcellKernel(read_request(self.gpu or request), self.idle or None, walls))
+        image = (self.image or None, packages(self.pip))
+        return farcell_kernel(
+            FarcellKernel(read_request(self.gpu or request), self.idle or None, walls, *image)
+        )
 
 
 async def _execute(run: Run, name: str) -> int | None:

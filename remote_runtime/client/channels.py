@@ -124,7 +124,9 @@ class Channels:
         """Whether a cell that asks for `spec` can go this way."""
         session = self.session
         same = session.request == spec.request and session.settings == spec.settings
-        return same and spec.walls.over(session.walls) == session.walls and not self.closed.is_set()
+        same_image = spec.keeps_image or session.image.is_same(spec.image)
+        same_walls = spec.walls.over(session.walls) == session.walls
+        return same and same_image and same_walls and not self.closed.is_set()
 
     def send(self, message: KernelMessage) -> None:
         """Silent while there is no connection: what was not heard goes out again over the next."""

@@ -57,12 +57,23 @@ def link_lost(session: Session, *, begun: bool) -> FarcellError:
 
 
 def started_anew(session: Session) -> str | None:
-    """Why a session that had a container before begins with an empty namespace; None when it never had one."""
+    """Why a session that had a container before begins with an empty namespace; None when it never had one.
+
+    And what it lacks of the packages that were installed there.
+    """
     lease = session.lease
     if lease is None or lease.ended_at is None or lease.ready_at is None:
         return None
     gone = f"; not saved: {', '.join(lease.unsaved)}" if lease.unsaved else ""
-    return f"session {session.name} starts anew: it {_how(session)}{gone}"
+    return f"session {session.name} starts anew: it {_how(session)}{gone}{_installed(session)}"
+
+
+def _installed(session: Session) -> str:
+    count = len(session.installed)
+    if not count:
+        return ""
+    packages = "1 package was" if count == 1 else f"{count} packages were"
+    return f"; {packages} installed by hand: '%gpu image save' keeps {'it' if count == 1 else 'them'}"
 
 
 def _how(session: Session) -> str:

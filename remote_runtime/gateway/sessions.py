@@ -118,7 +118,7 @@ class SessionDesk:
         walls = self._places.walls(lease, session.walls) if lease else session.walls
         if spec.walls.over(walls) != walls:
             raise _holds_other(session, str(walls) or "its spawner's own walls", str(spec.walls))
-        if not spec.keeps_image and replace(session.image, python=None) != replace(spec.image, python=None):
+        if not spec.keeps_image and not session.image.is_same(spec.image):
             raise _holds_other(
                 session, f"the image {session.image!r}", repr(replace(spec.image, python=None))
             )

@@ -26,6 +26,9 @@ LINES = {
     "H100 --name=mine": CellArguments("H100", name="mine"),
     "--idle 10s --timeout 1h": CellArguments(idle_s=10.0, timeout_s=3600.0),
     "H100 --bg --timeout 1h": CellArguments("H100", timeout_s=3600.0, in_background=True),
+    "H100 --pip torch 'pandas>=2'": CellArguments("H100", pip=("torch", "pandas>=2")),
+    "--pip torch --pip pandas -q": CellArguments(quiet=True, pip=("torch", "pandas")),
+    "H100 --image mine": CellArguments("H100", image="mine"),
     "H100 -n a -q --idle 1m": CellArguments("H100", "a", 60.0, None, quiet=True),
 }
 
@@ -43,6 +46,8 @@ BAD_LINES = {
     "--idle soon": "'soon' is not a duration",
     "--timeout 0s": "'0s' is no time at all",
     "'open": "can't be read: No closing quotation",
+    "--pip": "argument --pip: expected at least one argument; usage: %%gpu",
+    "--image": "argument --image: expected one argument; usage: %%gpu",
     "--time 1h": "unrecognized arguments: --time",
 }
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from tellings import ended_lease, lease, session
 
 from farcell.kernel.sentences import cost_line, ended_line, idle_line, job_line, money, progress_line
-from farcell.remote_runtime.api import EndReason, IdleReport, QueuePlace, SessionState
+from farcell.remote_runtime.api import BuildProgress, EndReason, IdleReport, QueuePlace, SessionState
 from farcell.remote_runtime.client.cell import Ended
 from farcell.remote_runtime.client.endings import format_duration
 from farcell.remote_runtime.errors import OutcomeUnknown
@@ -25,6 +27,17 @@ def test_an_unknown_wait_is_not_told():
 def test_a_starting_session_says_what_starts():
     starting = session(state=SessionState.STARTING, lease=lease(simulated=True))
     assert progress_line(starting) == "H100 (simulated): starting"
+
+
+def test_a_session_whose_image_is_built_tells_the_step_and_its_newest_line():
+    building = session(state=SessionState.BUILDING, lease=None)
+    assert progress_line(building) == "building image"
+    step = BuildProgress(2, 4, "pip install torch")
+    assert progress_line(replace(building, build=step)) == "building image: step 2 of 4: pip install torch"
+    step = replace(step, line="  Resolved 24 packages ")
+    told = "building image: step 2 of 4: pip install torch … Resolved 24 packages"
+    assert progress_line(replace(building, build=step)) == told
+    assert len(progress_line(replace(building, build=replace(step, what="a" * 999, line="b" * 999)))) < 250
 
 
 def test_a_cell_tells_its_time_its_cost_and_its_device():

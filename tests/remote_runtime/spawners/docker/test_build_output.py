@@ -44,6 +44,14 @@ def test_a_failure_has_the_last_lines_of_its_instruction():
     assert output.failure.lines[-2:] == ("49", "the end")
 
 
+def test_a_failure_has_no_line_of_an_instruction_before():
+    output = BuildOutput((1, 2))
+    hear(output, "before\n", "Step 2/2 : RUN x\n", "its own\n")
+    output.take({"error": "x", "errorDetail": {"code": 1}})
+    assert output.failure is not None
+    assert output.failure.lines == ("its own",)
+
+
 def test_a_failure_without_a_command_has_the_engines_words():
     output = BuildOutput((1, 2))
     hear(output, "Step 2/2 : COPY x\n")

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from farcell.remote_runtime.api import Image
@@ -96,6 +96,7 @@ def test_a_command_is_one_instruction_and_stays_what_it_is(command):
 
 
 @given(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])))
+@example("ends with a return\r")
 def test_a_variable_is_one_instruction_and_keeps_its_value(value):
     recipe = stepping(BASE, Image.debian().env(NAME=value), {})
     *_, instruction = recipe.text.removesuffix("\n").split("\n")

@@ -1,6 +1,7 @@
 import asyncio
 
 import pytest
+from patience import until
 
 from farcell.remote_runtime.api import BuildProgress
 from farcell.remote_runtime.errors import BuildFailed, Unavailable
@@ -67,6 +68,25 @@ async def test_it_goes_on_until_the_last_gives_up():
     assert work.given_up == 1
     assert other.cancelled()
     assert not flight.can_be_joined
+
+
+async def test_what_is_being_given_up_is_joined_by_nobody():
+    work, may_go = Work(), asyncio.Event()
+
+    async def slow(tell):
+        try:
+            await work(tell)
+        finally:
+            await may_go.wait()
+
+    flight = Flight(slow)
+    task = await joined(flight, [])
+    task.cancel()
+    await until(lambda: work.given_up)
+    assert not flight.can_be_joined
+    may_go.set()
+    await flight.over()
+    await asyncio.wait([task])
 
 
 async def test_all_get_the_failure():

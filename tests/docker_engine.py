@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 PROGRAMS = (
     *("dockerd", "containerd", "docker-init", "runc", "crun", "runsc"),
-    *("debootstrap", "mkfs.btrfs", "mount", "unshare"),
+    *("debootstrap", "mkfs.btrfs", "mount", "setpriv", "unshare"),
 )
 SUITE = "bookworm"
 DEBIAN = "https://deb.debian.org/debian"
@@ -43,11 +43,21 @@ BARE_IMAGE = "farcell-test-base:latest"
 """The base as debootstrap made it: a Python, but neither a kernel nor the user that one is."""
 WITH_WHEELS = "farcell-test-wheels:latest"
 """The base with what a kernel needs as wheels: what an operator has whose builds reach no index."""
+NOTEBOOK_IMAGE = "farcell-test-notebook:latest"
+"""`IMAGE` with what the notebooks of the tests import."""
+NOTEBOOK_PACKAGES = ("anywidget>=0.9", "ipywidgets>=8.1", "matplotlib>=3.10", "tqdm>=4.67")
+NOTEBOOK = f"""\
+FROM {IMAGE}
+USER farcell
+COPY wheels /tmp/wheels
+RUN uv pip install --offline --no-index --find-links /tmp/wheels {" ".join(map(repr, NOTEBOOK_PACKAGES))}
+"""
 BUILD_ARGUMENTS = {"UV_FIND_LINKS": "/wheels", "UV_OFFLINE": "1"}
-# crun refuses control groups that are mounted half the old way and half the new
+# crun refuses control groups that are mounted half the old way and half the new; nothing here has to survive a crash of
+# the machine, and removing a container is several transactions
 START = """
 umount /sys/fs/cgroup/unified 2>/dev/null
-mount -o loop "$1" "$2" && exec dockerd --config-file "$3"
+mount -o loop,nobarrier "$1" "$2" && exec dockerd --config-file "$3"
 """
 HANGING = """#!/bin/sh
 # as runc, but a container is not made before the file is there
@@ -143,8 +153,8 @@ def docker_engine(require: Callable[..., str]) -> Iterator[DockerEngine]:
 @contextmanager
 def running_engine() -> Iterator[DockerEngine]:
     """Its images are there: they are made once, and every engine begins with a copy of them."""
-    images = _cached(f"engine-{_images_name()}.btrfs", _make_images)
-    with _engine_on(lambda disk: _run(["cp", "--sparse=always", str(images), str(disk)])) as engine:
+    images = cached(f"engine-{_images_name()}.btrfs", _make_images)
+    with _engine_on(lambda disk: run_program(["cp", "--sparse=always", str(images), str(disk)])) as engine:
         yield engine
 
 
@@ -155,19 +165,21 @@ def _images_name() -> str:
 
     version = subprocess.check_output(["dockerd", "--version"], env={**os.environ, "PATH": PATH}, text=True)
     tag = Bases(default=WITH_WHEELS, debian="").tag(Image())
-    return _name(version, tag, SUITE, PACKAGES, *KERNEL_PACKAGES, *map(str, BUILD_ARGUMENTS.items()))
+    return named_by(
+        version, tag, SUITE, PACKAGES, *KERNEL_PACKAGES, NOTEBOOK, *map(str, BUILD_ARGUMENTS.items())
+    )
 
 
 def _make_images(path: Path) -> None:
     def make_disk(disk: Path) -> None:
         with disk.open("wb") as file:
             file.truncate(DISK_BYTES)
-        _run(["mkfs.btrfs", "--quiet", str(disk)])
+        run_program(["mkfs.btrfs", "--quiet", str(disk)])
 
     kept: list[Path] = []
     with _engine_on(make_disk, kept.append) as engine:
         _fill(engine)
-    _run(["cp", "--sparse=always", str(kept[0]), str(path)])
+    run_program(["cp", "--sparse=always", str(kept[0]), str(path)])
     shutil.rmtree(kept[0].parent)
 
 
@@ -204,7 +216,21 @@ def _start(folder: Path, disk: Path, log: IO[bytes]) -> subprocess.Popen[bytes]:
     hanging.chmod(0o755)
     settings = folder / "daemon.json"
     settings.write_text(json.dumps(_daemon_settings(folder, data, hanging)))
-    command = ["unshare", "--mount", "sh", "-c", START, "sh", str(disk), str(data), str(settings)]
+    # with whoever runs the tests, however that ends
+    command = [
+        "setpriv",
+        "--pdeathsig",
+        "TERM",
+        "unshare",
+        "--mount",
+        "sh",
+        "-c",
+        START,
+        "sh",
+        str(disk),
+        str(data),
+        str(settings),
+    ]
     environment = {**os.environ, "PATH": PATH}
     return subprocess.Popen(command, stdout=log, stderr=log, env=environment, start_new_session=True)
 
@@ -274,16 +300,23 @@ def _fill(engine: DockerEngine) -> None:
             repository, _, tag = BARE_IMAGE.partition(":")
             said = client.import_image_from_data(file, repository, tag)  # type: ignore[arg-type]
         assert "error" not in said, said
-        with tempfile.TemporaryDirectory(prefix="farcell-image-") as folder:
-            shutil.copytree(_wheels(), Path(folder) / "wheels")
-            (Path(folder) / "Dockerfile").write_text(f"FROM {BARE_IMAGE}\nCOPY wheels /wheels\n")
-            for line in client.build(path=folder, tag=WITH_WHEELS, rm=True, decode=True, network_mode="none"):
-                assert "error" not in line, line
-        client.tag(asyncio.run(_finished(engine)), IMAGE)
+        _build(client, WITH_WHEELS, f"FROM {BARE_IMAGE}\nCOPY wheels /wheels\n", KERNEL_PACKAGES)
+        client.tag(asyncio.run(_finished(engine, WITH_WHEELS)), IMAGE)
+        _build(client, NOTEBOOK_IMAGE, NOTEBOOK, NOTEBOOK_PACKAGES)
+    asyncio.run(_finished(engine, NOTEBOOK_IMAGE))
 
 
-async def _finished(engine: DockerEngine) -> str:
-    """The name of the image that containers have when they ask for none, made by a spawner."""
+def _build(client: APIClient, name: str, dockerfile: str, packages: Sequence[str]) -> None:
+    """With the wheels of these packages beside it."""
+    with tempfile.TemporaryDirectory(prefix="farcell-image-") as folder:
+        shutil.copytree(_wheels(packages), Path(folder) / "wheels")
+        (Path(folder) / "Dockerfile").write_text(dockerfile)
+        for line in client.build(path=folder, tag=name, rm=True, decode=True, network_mode="none"):
+            assert "error" not in line, line
+
+
+async def _finished(engine: DockerEngine, image: str) -> str:
+    """The name of what containers have where `image` is what they get unasked, made by a spawner."""
     from traitlets.config import Config
 
     from farcell.remote_runtime.api import Image, default_table
@@ -291,7 +324,7 @@ async def _finished(engine: DockerEngine) -> str:
     from farcell.remote_runtime.spawners.docker.options import DockerOptions
     from farcell.remote_runtime.spawners.docker.spawner import DockerSpawner
 
-    options = DockerOptions(config=Config(DockerSpawner=engine.traits()))
+    options = DockerOptions(config=Config(DockerSpawner=engine.traits(image=image)))
     with tempfile.TemporaryDirectory(prefix="farcell-builds-") as folder:
         setup = SpawnerSetup(Path(folder), {}, "", default_table(), Config())
         spawner = DockerSpawner(options.settings(setup), default_table())
@@ -308,25 +341,27 @@ def _base() -> Path:
     def make(path: Path) -> None:
         with tempfile.TemporaryDirectory(prefix="farcell-debian-") as folder:
             Path(folder).chmod(0o755)  # it becomes the root of every container
-            _run(["debootstrap", "--variant=minbase", f"--include={PACKAGES}", SUITE, folder, DEBIAN])
+            run_program(["debootstrap", "--variant=minbase", f"--include={PACKAGES}", SUITE, folder, DEBIAN])
             shutil.rmtree(Path(folder, "var/cache/apt/archives"))
             shutil.rmtree(Path(folder, "var/lib/apt/lists"))
-            _run(["tar", "--create", "--numeric-owner", "--file", str(path), "--directory", folder, "."])
+            run_program(
+                ["tar", "--create", "--numeric-owner", "--file", str(path), "--directory", folder, "."]
+            )
 
-    return _cached(f"debian-{_name(SUITE, PACKAGES)}.tar", make)
+    return cached(f"debian-{named_by(SUITE, PACKAGES)}.tar", make)
 
 
-def _wheels() -> Path:
-    """Of what a kernel needs, for that Debian's Python."""
+def _wheels(packages: Sequence[str]) -> Path:
+    """For that Debian's Python."""
 
     def make(path: Path) -> None:
         target = ["--python-version", "3.11", "--only-binary", ":all:", "--dest", str(path)]
-        _run([sys.executable, "-m", "pip", "download", "--quiet", *target, *KERNEL_PACKAGES])
+        run_program([sys.executable, "-m", "pip", "download", "--quiet", *target, *packages])
 
-    return _cached(f"wheels-{_name(*KERNEL_PACKAGES)}", make)
+    return cached(f"wheels-{named_by(*packages)}", make)
 
 
-def _cached(name: str, make: Callable[[Path], None]) -> Path:
+def cached(name: str, make: Callable[[Path], None]) -> Path:
     """Made whole or not at all; of several who make it at once, the last counts."""
     path = cache() / name
     if not path.exists():
@@ -342,11 +377,11 @@ def _cached(name: str, make: Callable[[Path], None]) -> Path:
     return path
 
 
-def _name(*parts: str) -> str:
+def named_by(*parts: str) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:12]
 
 
-def _run(command: Sequence[str]) -> None:
+def run_program(command: Sequence[str]) -> None:
     done = subprocess.run(
         command, env={**os.environ, "PATH": PATH}, capture_output=True, text=True, check=False
     )

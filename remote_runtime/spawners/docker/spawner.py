@@ -109,15 +109,12 @@ class DockerSpawner(Spawner):
                 await self._start_once(spec)
                 if abandoned.is_set():
                     await self._end(spec.lease_id)
-            except EngineRefused as refusal:
-                await self._end(spec.lease_id)
-                raise _refused(spec, refusal) from refusal
-            except (FarcellError, OSError) as error:
-                await self._end_if_answered(spec.lease_id)
-                clear_lease(spec.folder)
-                if isinstance(error, FarcellError):
-                    raise
-                raise StartFailed(f"lease {spec.lease_id} can't start: {error}") from error
+            except FarcellError:
+                await self._undo(spec)
+                raise
+            except (EngineRefused, OSError) as error:
+                await self._undo(spec)
+                raise _told(spec, error) from error
             finally:
                 self._starting.discard(spec.lease_id)
 
@@ -169,9 +166,12 @@ class DockerSpawner(Spawner):
             if folder := folder_of(facts.get("Mounts") or ()):
                 await asyncio.to_thread(clear_lease, folder)
 
-    async def _end_if_answered(self, lease_id: LeaseId) -> None:
-        with suppress(FarcellError):
-            await self._end(lease_id)
+    async def _undo(self, spec: ContainerSpec) -> None:
+        """Also where the engine has made nothing; one that does not answer is asked again by `stop`."""
+        with suppress(FarcellError, EngineRefused):
+            await self._end(spec.lease_id)
+        with suppress(OSError):
+            await asyncio.to_thread(clear_lease, spec.folder)
 
     # --- what the engine says ---
 
@@ -233,11 +233,12 @@ class DockerSpawner(Spawner):
             log.info("what was begun failed: %s", error)
 
 
-def _refused(spec: ContainerSpec, refusal: EngineRefused) -> FarcellError:
-    said = str(refusal)
-    if refusal.status == 404 and "image" in said.lower():
-        return ImageNotSupported(f"the engine has no such image: {said}")
-    return StartFailed(f"lease {spec.lease_id} can't start: the engine said: {said}")
+def _told(spec: ContainerSpec, error: EngineRefused | OSError) -> FarcellError:
+    """What failed, in the contract's words."""
+    if isinstance(error, EngineRefused) and error.status == 404 and "image" in str(error).lower():
+        return ImageNotSupported(f"the engine has no such image: {error}")
+    said = "the engine said: " if isinstance(error, EngineRefused) else ""
+    return StartFailed(f"lease {spec.lease_id} can't start: {said}{error}")
 
 
 def _nobody(_: BuildProgress) -> None:

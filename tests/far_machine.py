@@ -33,6 +33,8 @@ class FarMachine:
         self.folder = Path(tempfile.mkdtemp(prefix="farcell-"))
         self.home = Path(tempfile.mkdtemp(prefix="farcell-home-"))
         self.devices = devices
+        self.shared: Path | None = None
+        """A folder that cells find at the same path, where not all of the machine's are."""
         self._notebooks = ExitStack()
 
     @property

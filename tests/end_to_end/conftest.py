@@ -3,17 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
 
 import pytest
+from docker_machine import docker_machine
 from far_machine import FarMachine
 from notebook_driver import Notebook
 
+IN_CONTAINERS_TOO = ("test_input", "test_interrupts", "test_output", "test_tab", "test_verbs", "test_widgets")
+"""The modules whose cells run in real containers, too."""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "machine" in metafunc.fixturenames:
+        places = (
+            ["process", "docker"]
+            if metafunc.module.__name__.rpartition(".")[2] in IN_CONTAINERS_TOO
+            else ["process"]
+        )
+        metafunc.parametrize("machine", places, indirect=True, scope="module")
+
 
 @pytest.fixture(scope="module")
-def machine() -> Iterator[FarMachine]:
+def machine(request: pytest.FixtureRequest) -> Iterator[FarMachine]:
     """For a whole module: two H100, a T4 and eight L4, simulated."""
-    with FarMachine() as machine:
+    if request.param == "process":
+        made: AbstractContextManager[FarMachine] = FarMachine()
+    else:
+        made = docker_machine(request.getfixturevalue("docker_engine"))
+    with made as machine:
         yield machine
+
+
+@pytest.fixture
+def tmp_path(machine: FarMachine, tmp_path: Path) -> Path:
+    """One that the machine's cells find at the same path."""
+    if machine.shared is None:
+        return tmp_path
+    folder = machine.shared / tmp_path.name
+    folder.mkdir()
+    folder.chmod(0o777)
+    return folder
 
 
 @pytest.fixture

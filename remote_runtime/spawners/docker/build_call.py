@@ -13,6 +13,5 @@ class BuildCall:
     tag: str
     network: str
     arguments: Mapping[str, str]
-    labels: Mapping[str, str]
     memory_bytes: int | None = None
     cgroup_parent: str = ""

@@ -45,7 +45,6 @@ class BuildStream:
             forcerm=True,
             network_mode=call.network,
             buildargs=dict(call.arguments),
-            labels=dict(call.labels),
             container_limits=_limits(call),
             decode=True,
             timeout=None,

@@ -27,7 +27,7 @@ from .dockerfile import Recipe, finishing, step_names, stepping
 from .engine import Engine, EngineRefused
 from .flight import Flight, Tell
 from .image_keeper import ImageKeeper
-from .image_names import BELOW_LABEL, FROM_LABEL, finished_tag, full_name
+from .image_names import finished_tag, full_name
 from .image_uses import ImageUses
 
 MAX_BUILDS = 4
@@ -92,7 +92,7 @@ class ImageBuilder:
             else:
                 repository, _, name = tag.partition(":")
                 await self._engine.call(lambda client: client.tag(finished["Id"], repository, name))
-        await self._keeper.note(tag)
+        await self._keeper.note(tag, int(finished["Size"]))
         log.info("image %s: made in %.1f s, as %s", image.digest[:12], time.monotonic() - began, tag)
         await self._keeper.evict()
 
@@ -125,7 +125,7 @@ class ImageBuilder:
             if finished is None:
                 recipe = finishing(below["Id"], python_version, _uv(), self._settings.arguments)
                 finished = await self._run(recipe, tag, below, telling)
-        await self._keeper.note(tag)
+        await self._keeper.note(tag, int(below["Size"]))
         return finished
 
     async def _run(
@@ -141,7 +141,6 @@ class ImageBuilder:
                     tag=tag,
                     network=reach.mode,
                     arguments={**recipe.arguments, **reach.arguments},
-                    labels={FROM_LABEL: below["Id"], BELOW_LABEL: str(below["Size"])},
                     memory_bytes=self._settings.memory_bytes,
                     cgroup_parent=self._settings.cgroup_parent,
                 )

@@ -17,7 +17,7 @@ from ...api.image import Step, StepKind
 from ...api.image_steps import describe, variables
 from ...errors import ImageNotSupported
 from . import layout
-from .finishing import PROGRAMS, TOOLS
+from .finishing import PROGRAMS, TOOLS, VARIABLES
 
 LONGEST_LINE = 60_000
 """In bytes; the engine's parser takes 65,535."""
@@ -93,9 +93,7 @@ def finishing(base: str, python_version: str | None, uv: Path, arguments: Mappin
     lines.add("USER", "0:0")
     lines.add("COPY", _list(["tools/", f"{TOOLS}/"]))
     lines.run("/bin/sh", f"{TOOLS}/finish.sh", python_version or "")
-    lines.add(
-        "ENV", f"VIRTUAL_ENV={layout.ENVIRONMENT} UV_LINK_MODE=copy PATH={layout.ENVIRONMENT}/bin:$PATH"
-    )
+    lines.add("ENV", VARIABLES)
     lines.add("WORKDIR", layout.WORK)
     return lines.recipe()
 

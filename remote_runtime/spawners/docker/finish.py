@@ -56,7 +56,15 @@ def _replace_line(path: Path, line: str) -> None:
 
 def make_environment(environment: Path) -> None:
     """A venv that sees the image's packages, also where the image's Python is a venv itself."""
-    _uv("venv", "--quiet", "--system-site-packages", "--python", sys.executable, str(environment))
+    _uv(
+        "venv",
+        "--quiet",
+        "--no-cache",
+        "--system-site-packages",
+        "--python",
+        sys.executable,
+        str(environment),
+    )
     packages = environment_packages(environment)
     seen = [path for path in image_packages() if Path(path).is_dir()]
     lines = [f"import site; site.addsitedir({path!r})\n" for path in seen]

@@ -58,5 +58,7 @@ PROGRAMS = {
     "run.sh": RUN_STEP.encode(),
     "apt.sh": APT_STEP.encode(),
 }
-FINISHING = hashlib.sha256(b"\0".join(PROGRAMS.values())).hexdigest()
+VARIABLES = f"VIRTUAL_ENV={layout.ENVIRONMENT} UV_LINK_MODE=copy PATH={layout.ENVIRONMENT}/bin:$PATH"
+"""The environment's programs come first; uv's cache is on another file system, about which it need not warn."""
+FINISHING = hashlib.sha256(b"\0".join([*PROGRAMS.values(), VARIABLES.encode()])).hexdigest()
 """Names how images are finished: with another Farcell they are finished anew."""

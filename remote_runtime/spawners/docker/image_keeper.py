@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from typing import Any
 
 from .engine import Engine, EngineRefused
-from .image_names import BELOW_LABEL
 from .image_uses import ImageUses, KeepRules, KeptImage, to_evict
 
 log = logging.getLogger(__name__)
@@ -22,9 +20,9 @@ class ImageKeeper:
         self._uses = uses
         self._rules = rules
 
-    async def note(self, tag: str) -> None:
-        """It is used now."""
-        await asyncio.to_thread(self._uses.note, tag)
+    async def note(self, tag: str, below_bytes: int | None = None) -> None:
+        """It is used now; where it is new, `below_bytes` is the size of the image that it was made from."""
+        await asyncio.to_thread(self._uses.note, tag, below_bytes)
 
     async def evict(self) -> None:
         """Removes what the rules don't keep, but nothing that a container has. What fails is for the next time."""
@@ -37,12 +35,13 @@ class ImageKeeper:
         containers = await self._engine.call(lambda client: client.containers(all=True))
         taken = {str(facts["ImageID"]) for facts in containers}
         kept = []
-        for tag, used_at in (await asyncio.to_thread(self._uses.read)).items():
-            facts = await self._engine.inspect_image(tag)
+        for use in await asyncio.to_thread(self._uses.read):
+            facts = await self._engine.inspect_image(use.tag)
             if facts is None:
-                self._uses.forget(tag)
+                self._uses.forget(use.tag)
             elif facts["Id"] not in taken:
-                kept.append(KeptImage(tag, used_at, added_bytes(facts)))
+                added_bytes = max(0, int(facts["Size"]) - use.below_bytes)
+                kept.append(KeptImage(use.tag, use.at, added_bytes))
         for tag in to_evict(kept, self._rules, time.time()):
             await self._remove(tag)
 
@@ -55,10 +54,3 @@ class ImageKeeper:
             return
         self._uses.forget(tag)
         log.info("the image %s was removed: it was not used for long, or there were too many", tag)
-
-
-def added_bytes(facts: dict[str, Any]) -> int:
-    """What an image has beyond the one that it was made from, as far as its labels say."""
-    labels = (facts.get("Config") or {}).get("Labels") or {}
-    below = str(labels.get(BELOW_LABEL, ""))
-    return max(0, int(facts["Size"]) - (int(below) if below.isdecimal() else 0))

@@ -11,8 +11,6 @@ from .finishing import FINISHING
 
 IMAGES, FINISHED = "farcell-image", "farcell-finished"
 """The repositories of images for kernels, and of bases that were finished for them."""
-FROM_LABEL, BELOW_LABEL = "farcell.from", "farcell.below-bytes"
-"""The image that one was made from, and its size: the layers that the one shares."""
 
 
 @dataclass(frozen=True, slots=True)

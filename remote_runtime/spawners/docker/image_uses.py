@@ -42,27 +42,40 @@ def to_evict(images: Iterable[KeptImage], rules: KeepRules, now: float) -> list[
     return gone[::-1]
 
 
+@dataclass(frozen=True, slots=True)
+class ImageUse:
+    """`at`: seconds since the epoch. `below_bytes` is the size of what the image was made from: shared with others."""
+
+    tag: str
+    at: float
+    below_bytes: int
+
+
 class ImageUses:
     """A file in `folder` for each image that this gateway made or used; its time is when that was last."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def note(self, tag: str) -> None:
+    def note(self, tag: str, below_bytes: int | None = None) -> None:
+        """None leaves what was noted of its size."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = self._path(tag)
         path.touch(mode=0o600)
+        if below_bytes is not None:
+            path.write_text(str(below_bytes))
         os.utime(path)
 
-    def read(self) -> dict[str, float]:
-        """When each was last used, by tag."""
-        found = {}
+    def read(self) -> list[ImageUse]:
+        found = []
         for path in self._folder.glob(f"*{_SUFFIX}"):
             repository, _, digest = path.name.removesuffix(_SUFFIX).rpartition("-")
             try:
-                found[f"{repository}:{digest}"] = path.stat().st_mtime
+                used_at, below = path.stat().st_mtime, path.read_text()
             except FileNotFoundError:
                 continue
+            below_bytes = int(below) if below.isdecimal() else 0
+            found.append(ImageUse(f"{repository}:{digest}", used_at, below_bytes))
         return found
 
     def forget(self, tag: str) -> None:

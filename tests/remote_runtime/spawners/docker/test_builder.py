@@ -378,7 +378,7 @@ async def test_old_images_go_but_none_that_a_container_has(open_builder, setting
         await strict.build(last, lambda _: None)
         assert client.images(name=builder.tag(used))
         assert not client.images(name=builder.tag(unused))
-        assert builder.tag(unused) not in ImageUses(settings.folder).read()
+        assert builder.tag(unused) not in {use.tag for use in ImageUses(settings.folder).read()}
     finally:
         client.remove_container(container)
 

@@ -2,7 +2,13 @@ import os
 
 import pytest
 
-from farcell.remote_runtime.spawners.docker.image_uses import ImageUses, KeepRules, KeptImage, to_evict
+from farcell.remote_runtime.spawners.docker.image_uses import (
+    ImageUse,
+    ImageUses,
+    KeepRules,
+    KeptImage,
+    to_evict,
+)
 
 NOW = 1_000_000.0
 
@@ -32,21 +38,23 @@ def test_a_small_old_image_stays_where_a_large_one_before_it_goes():
     assert to_evict(images, KeepRules(None, 100), NOW) == ["large"]
 
 
-def test_a_use_is_remembered_with_its_time(tmp_path):
-    uses = ImageUses(tmp_path / "builds")
-    uses.note("farcell-image:ab12")
+def test_a_use_is_remembered_with_its_time_and_what_is_shared(tmp_path):
+    folder = tmp_path / "builds"
+    uses = ImageUses(folder)
+    uses.note("farcell-image:ab12", 77)
     uses.note("farcell-finished:cd34")
-    os.utime(next((tmp_path / "builds").glob("farcell-image-*")), (5, 5))
-    (tmp_path / "builds" / "ab12.log").touch()
-    found = ImageUses(tmp_path / "builds").read()
-    assert found["farcell-image:ab12"] == 5
-    assert set(found) == {"farcell-image:ab12", "farcell-finished:cd34"}
+    os.utime(next(folder.glob("farcell-image-*")), (5, 5))
+    (folder / "ab12.log").touch()
+    old, new = sorted(ImageUses(folder).read(), key=lambda use: use.at)
+    assert old == ImageUse("farcell-image:ab12", 5, 77)
+    assert (new.tag, new.below_bytes) == ("farcell-finished:cd34", 0)
     uses.note("farcell-image:ab12")
-    assert uses.read()["farcell-image:ab12"] > 5
+    assert {use.tag: use.below_bytes for use in uses.read()}["farcell-image:ab12"] == 77
+    assert min(use.at for use in uses.read()) > 5
     uses.forget("farcell-image:ab12")
     uses.forget("farcell-image:ab12")
-    assert set(uses.read()) == {"farcell-finished:cd34"}
+    assert [use.tag for use in uses.read()] == ["farcell-finished:cd34"]
 
 
 def test_there_are_no_uses_before_the_first(tmp_path):
-    assert ImageUses(tmp_path / "builds").read() == {}
+    assert ImageUses(tmp_path / "builds").read() == []

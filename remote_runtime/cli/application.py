@@ -27,8 +27,7 @@ _COMMANDS = {
     "logout": ("login.Logout", "forget that gateway, and use your own again"),
     "serve": ("serve.Serve", "serve a gateway for several users"),
     "doctor": ("doctor.Doctor", "say what this machine can do for a gateway, and what it lacks"),
-    "backup": ("backup.MakeBackup", "copy a gateway's database and journals into a file"),
-    "restore": ("backup.RestoreBackup", "make a gateway's folder again from such a file"),
+    "backup": ("backup.MakeBackup", "copy a gateway's database and journals into a file, and back"),
     "user": ("user.Users", "add, list and remove the users of a served gateway"),
 }
 

@@ -1,4 +1,4 @@
-"""``farcell backup`` and ``farcell restore``: a gateway's folder in one file, and the way back."""
+"""``farcell backup``: a gateway's folder in one file, and the way back."""
 
 from __future__ import annotations
 
@@ -21,6 +21,9 @@ class MakeBackup(Command):
     arguments = "FILE"
     classes: list[Any] = [Gateway]
     aliases: dict[Any, Any] = FOLDER_ALIASES
+    subcommands: dict[str, Any] = {
+        "restore": (f"{__name__}.RestoreBackup", "make a gateway's folder again from such a FILE")
+    }
 
     def run(self) -> None:
         from ..gateway.backup import back_up
@@ -36,7 +39,7 @@ class MakeBackup(Command):
 
 
 class RestoreBackup(Command):
-    name = "farcell restore"
+    name = "farcell backup restore"
     description = (
         "Makes a gateway's folder again from FILE, which 'farcell backup' wrote. The folder must not have a database "
         "yet. Tokens that people have go on working; sessions that ran are found gone when the gateway serves again."

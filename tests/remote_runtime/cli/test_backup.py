@@ -1,4 +1,4 @@
-"""``farcell backup`` beside a gateway that serves, and what ``farcell restore`` makes of it."""
+"""``farcell backup`` beside a gateway that serves, and what ``farcell backup restore`` makes of it."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ def test_what_was_backed_up_while_it_served_serves_again(person: Person, tmp_pat
         anna.told("stop", session)
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     again = tmp_path / "again"
-    assert "1 leases" in person.told("restore", str(file), "--folder", str(again))
+    assert "1 leases" in person.told("backup", "restore", str(file), "--folder", str(again))
     with serve(person, "--folder", str(again)) as served:
         anna.told("login", served.url, stdin=token)
         told = anna.told("sessions")
         assert session in told
         assert "lost" in told
         assert anna.told("logs", session).splitlines()[0] == log.splitlines()[0]
-        assert person.farcell("restore", str(file), "--folder", str(again)).sentence.startswith(
+        assert person.farcell("backup", "restore", str(file), "--folder", str(again)).sentence.startswith(
             "a gateway serves"
         )
-    sentence = person.farcell("restore", str(file), "--folder", str(again)).sentence
+    sentence = person.farcell("backup", "restore", str(file), "--folder", str(again)).sentence
     assert "has a database already" in sentence
 
 
@@ -67,7 +67,7 @@ def test_neither_tokens_nor_homes_nor_caches_are_in_it(tmp_path: Path):
 
 def test_a_file_that_is_no_backup_is_refused(person: Person, tmp_path: Path):
     (tmp_path / "file").write_text("nothing")
-    answer = person.farcell("restore", str(tmp_path / "file"), "--folder", str(tmp_path / "g"))
+    answer = person.farcell("backup", "restore", str(tmp_path / "file"), "--folder", str(tmp_path / "g"))
     assert "is no backup that can be read" in answer.sentence
     assert (
         "no gateway's folder"

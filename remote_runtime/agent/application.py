@@ -26,6 +26,7 @@ from .apt import AptDesk
 from .cells import CellTracker, execute_request_id, input_reply_id, message_id
 from .forwarder import forwarding
 from .heard import Heard
+from .installs import Installs
 from .kernel_keeper import RESTARTED, KernelKeeper
 from .kernel_process import KernelProcess
 from .lease_folder import LeaseFolder
@@ -55,6 +56,9 @@ class Agent:
         self._link = GatewayLink(str(folder.socket), folder.lease_id, lambda: folder.token, self)
         self._outlet = Outlet(folder.path / "journal", self._link)
         meter = ActivityMeter(self._devices, self._nvml)
+        self._installs = Installs(
+            self._kernel.package_folders, lambda packages: self.tell(control.Installed(packages))
+        )
         self._watch = Watch(self._kernel, self._cells, meter, self, FIRST_LEASE_END_S)
         self._ending: asyncio.Future[EndReason] = asyncio.get_running_loop().create_future()
 
@@ -68,6 +72,7 @@ class Agent:
                     self._link.acknowledge_regularly,
                     self._kernel.run,
                     self._hold_back,
+                    self._installs.run,
                     self._judge,
                     self._watch.attest_regularly,
                     self._keep_way_out,
@@ -90,12 +95,15 @@ class Agent:
         cell = self._cells.from_kernel(message, self._watch.uptime_ms())
         if cell is not None:
             self._watch.cell_changed(cell)
+            if cell.ended_ms is not None:
+                self._installs.look()
         self._outlet.put(client, messages.pack(message))
         if self._outlet.overfull:
             self._kernel.pause()
 
     def kernel_ready(self, pid: int) -> None:
         self._watch.begin()
+        self._installs.look()
         self.tell(control.Ready(pid, self._watch.uptime_ms()))
 
     def kernel_replaced(self, why: str) -> None:

@@ -4,6 +4,8 @@ It adds one message type to the kernel's shell channel, ``farcell_variables_requ
 between cells by ``farcell_variables_reply``: ``{"variables": [{"name", "type"}, ...]}``, the names that the user's
 cells made. Nothing enters the user's namespace or history.
 
+It says in the same way where packages lie (``farcell_packages_request``): ``{"folders": [...]}``.
+
 It gives a cell the number that it has in its notebook (``metadata.farcell.number`` of the request), so that a traceback
 names the cell that its reader sees.
 
@@ -21,7 +23,9 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
+import sys
 import threading
+from pathlib import Path
 from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any
 
@@ -29,6 +33,8 @@ from . import kernel_jobs
 
 VARIABLES_REQUEST = "farcell_variables_request"
 VARIABLES_REPLY = "farcell_variables_reply"
+PACKAGES_REQUEST = "farcell_packages_request"
+PACKAGES_REPLY = "farcell_packages_reply"
 
 
 def load_ipython_extension(shell: Any) -> None:
@@ -39,6 +45,10 @@ def load_ipython_extension(shell: Any) -> None:
     async def answer(stream: Any, ident: Any, parent: dict[str, Any]) -> None:
         content = {"status": "ok", "variables": user_variables(shell.user_ns, shell.user_ns_hidden)}
         kernel.session.send(stream, VARIABLES_REPLY, content, parent, ident=ident)
+
+    async def answer_packages(stream: Any, ident: Any, parent: dict[str, Any]) -> None:
+        content = {"status": "ok", "folders": package_folders()}
+        kernel.session.send(stream, PACKAGES_REPLY, content, parent, ident=ident)
 
     async def execute(stream: Any, ident: Any, parent: dict[str, Any]) -> None:
         number = (parent.get("metadata", {}).get("farcell") or {}).get("number")
@@ -56,6 +66,7 @@ def load_ipython_extension(shell: Any) -> None:
     execute_as_before = kernel.shell_handlers["execute_request"]
     kernel.shell_handlers["execute_request"] = execute
     kernel.shell_handlers[VARIABLES_REQUEST] = answer
+    kernel.shell_handlers[PACKAGES_REQUEST] = answer_packages
     kernel_jobs.load(shell)
     _take_comms_where_they_are_sent()
 
@@ -119,6 +130,11 @@ def user_variables(namespace: dict[str, Any], hidden: dict[str, Any]) -> list[di
         for name, value in list(namespace.items())
         if not name.startswith("_") and hidden.get(name, namespace) is not value and not _is_imported(value)
     ]
+
+
+def package_folders() -> list[str]:
+    """Where installers put packages that are imported here."""
+    return [path for path in sys.path if Path(path).name in ("site-packages", "dist-packages")]
 
 
 def _is_imported(value: Any) -> bool:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 from ..errors import TooLarge
 from ..wire.messages import KernelMessage
@@ -45,6 +45,7 @@ class KernelKeeper:
         self._clients = {OWN_CLIENTS}
         self._pending: list[tuple[int, KernelMessage]] = []
         self._restart_wanted = asyncio.Event()
+        self._asked_folders: asyncio.Future[dict[str, Any]] | None = None
         self.answers = False
         self._open()
 
@@ -107,6 +108,13 @@ class KernelKeeper:
         """The names that the user's cells made; empty where the kernel does not answer."""
         return await self._requests.variables() if self.answers else ()
 
+    async def package_folders(self) -> tuple[str, ...]:
+        """Where the kernel's packages lay before its first cell; nothing while no kernel has answered."""
+        if self._asked_folders is None:
+            return ()
+        reply = await asyncio.shield(self._asked_folders)
+        return tuple(map(str, reply.get("folders", ())))
+
     def close(self) -> None:
         """Ends the kernel; blocks for up to two seconds."""
         self._channels.close()
@@ -135,6 +143,7 @@ class KernelKeeper:
 
     async def _announce(self) -> None:
         await self._requests.ready()
+        self._asked_folders = self._requests.package_folders()
         self.answers = True
         self._events.kernel_ready(self.pid)
         pending, self._pending = self._pending, []

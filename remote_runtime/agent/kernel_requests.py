@@ -10,7 +10,7 @@ from typing import Any
 
 from ..wire import messages
 from ..wire.messages import KernelMessage
-from .kernel_extension import VARIABLES_REQUEST
+from .kernel_extension import PACKAGES_REQUEST, VARIABLES_REQUEST
 
 SESSION = "farcell-agent-" + secrets.token_hex(4)
 """The session id in the agent's own headers; what has it as its parent is nobody else's business."""
@@ -61,15 +61,23 @@ class KernelRequests:
             return ()
         return tuple(str(variable["name"]) for variable in reply.get("variables", ()))
 
+    def package_folders(self) -> asyncio.Future[dict[str, Any]]:
+        """Asks, ahead of what is sent from now on, where the kernel's packages lie; the reply whenever it comes."""
+        return self._begin(PACKAGES_REQUEST)[1]
+
     async def _ask(self, msg_type: str) -> dict[str, Any]:
-        msg_id = f"{SESSION}-{secrets.token_hex(8)}"
-        reply: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
-        self._replies[msg_id] = reply
-        self._send(_request(msg_id, msg_type))
+        msg_id, reply = self._begin(msg_type)
         try:
             return await reply
         finally:
             self._replies.pop(msg_id, None)
+
+    def _begin(self, msg_type: str) -> tuple[str, asyncio.Future[dict[str, Any]]]:
+        msg_id = f"{SESSION}-{secrets.token_hex(8)}"
+        reply: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+        self._replies[msg_id] = reply
+        self._send(_request(msg_id, msg_type))
+        return msg_id, reply
 
 
 def _request(msg_id: str, msg_type: str) -> KernelMessage:

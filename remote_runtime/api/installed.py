@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import warnings
 from collections.abc import Iterable, Mapping
@@ -11,6 +10,8 @@ from importlib.metadata import Distribution, distributions
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
+
+from .direct_url import requirement
 
 NOTEBOOK_SIDE = frozenset(
     {
@@ -87,22 +88,6 @@ def _read(distribution: Distribution) -> Installed | None:
         needs=frozenset(_needs(distribution)),
         unasked=distribution.read_text("REQUESTED") is None,
     )
-
-
-def requirement(name: str, version: str, direct_url: str | None) -> str | None:
-    """By PEP 610's ``direct_url.json`` for what came from no index."""
-    if direct_url is None:
-        return f"{name}=={version}"
-    try:
-        facts = json.loads(direct_url)
-        url = str(facts["url"])
-        if "vcs_info" in facts:
-            vcs = facts["vcs_info"]
-            subdirectory = f"#subdirectory={facts['subdirectory']}" if facts.get("subdirectory") else ""
-            return f"{name} @ {vcs['vcs']}+{url}@{vcs['commit_id']}{subdirectory}"
-    except (ValueError, KeyError, TypeError):
-        return None
-    return f"{name} @ {url}" if url.startswith(("http://", "https://")) else None
 
 
 def _needs(distribution: Distribution) -> Iterable[str]:

@@ -20,6 +20,7 @@ _log = logging.getLogger(__name__)
 NONCE_LENGTHS = (16, 128)
 MAX_ID_BYTES = 1000
 """Of a cell's id; PostgreSQL's index takes about 2,700."""
+MAX_PACKAGES = 1000
 LARGEST_CELL_NUMBER = (1 << 31) - 1
 LARGEST = 1 << 53
 """JSON's integers are exact up to here."""
@@ -55,7 +56,7 @@ class AgentDesk:
         _log.info("lease %s: its agent is here", lease_id)
         return live
 
-    def received(self, live: LiveSession, message: Message) -> None:
+    def received(self, live: LiveSession, message: Message) -> None:  # noqa: C901 (one case for each message)
         """One message of the session's agent; raises `BadFrame` for one that no agent sends."""
         if message.kind is Kind.KERNEL:
             live.relay.from_agent(message.client, message.body)
@@ -75,6 +76,8 @@ class AgentDesk:
             case control.Bye():
                 _check_bye(order)
                 self._keeper.said_bye(live, order)
+            case control.Installed():
+                self._keeper.installed(live, _checked(order.packages))
             case control.KernelDied():
                 self._keeper.kernel_died(live, order.detail)
             case control.Hello():
@@ -104,6 +107,14 @@ def _check_hello(hello: control.Hello) -> None:
 def _check_bye(bye: control.Bye) -> None:
     if bye.reason not in {reason.value for reason in EndReason}:
         raise BadFrame(f"no lease ends for the reason {bye.reason[:40]!r}")
+
+
+def _checked(packages: tuple[str, ...]) -> tuple[str, ...]:
+    if len(packages) > MAX_PACKAGES or any("\0" in one or len(one) > MAX_ID_BYTES for one in packages):
+        raise BadFrame(
+            f"an agent tells of at most {MAX_PACKAGES} packages, each in {MAX_ID_BYTES} characters"
+        )
+    return packages
 
 
 def _can_be_kept(cell: control.Cell) -> bool:

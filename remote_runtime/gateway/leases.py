@@ -247,6 +247,17 @@ class LeaseKeeper:
             )
             self._background.spawn(work, f"noting what session {live.session.id} has shown")
 
+    def installed(self, live: LiveSession, packages: tuple[str, ...]) -> None:
+        """By hand, in this container; what its image has since been saved with is known there."""
+        known = {word for step in live.session.image.steps for word in step.words}
+        new = tuple(package for package in packages if package not in known)
+        live.session = replace(live.session, installed=new)
+        work = self._database.write(
+            lambda connection: records.set_installed(connection, live.session.id, new)
+        )
+        self._background.spawn(work, f"noting what is installed in session {live.session.id}")
+        self.changed(live)
+
     def said_bye(self, live: LiveSession, bye: control.Bye) -> None:
         """The agent ends by itself, or because it was told to."""
         self.attested(live, bye.uptime_ms)

@@ -161,12 +161,14 @@ def set_failure(connection: Connection, session_id: SessionId, failure: Failure)
     connection.execute(update(sessions).where(sessions.c.id == session_id).values(failure=to_json(failure)))
 
 
-def set_image(
-    connection: Connection, session_id: SessionId, image: Image, installed: Sequence[str] = ()
-) -> None:
-    """What its next container is started with; `installed` are the packages that it lacks."""
-    values = {"image": to_json(image), "installed": list(installed)}
+def set_image(connection: Connection, session_id: SessionId, image: Image) -> None:
+    """What its next container is started with: nothing that was installed by hand is missing there."""
+    values = {"image": to_json(image), "installed": []}
     connection.execute(update(sessions).where(sessions.c.id == session_id).values(values))
+
+
+def set_installed(connection: Connection, session_id: SessionId, packages: Sequence[str]) -> None:
+    connection.execute(update(sessions).where(sessions.c.id == session_id).values(installed=list(packages)))
 
 
 def set_shown(connection: Connection, session_id: SessionId, shown: Shown) -> None:

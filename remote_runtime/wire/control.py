@@ -102,6 +102,12 @@ class Cell(Control, frozen=True):
     peak_gpu_utilisation: float = 0.0
 
 
+class Installed(Control, frozen=True):
+    """Agent → gateway: all that cells have installed in this container by hand, as requirements in their order."""
+
+    packages: tuple[str, ...]
+
+
 class KernelDied(Control, frozen=True):
     """Agent → gateway: the kernel's process ended by itself; the agent starts a new one."""
 
@@ -161,7 +167,7 @@ class Stop(Control, frozen=True):
     reason: str
 
 
-FromAgent = Hello | Ready | Status | Usage | Cell | KernelDied | Bye
+FromAgent = Hello | Ready | Status | Usage | Cell | Installed | KernelDied | Bye
 FromGateway = Welcome | Attach | Detach | Interrupt | Restart | Keep | Settings | LeaseEnd | Stop
 
 _from_agent = msgspec.json.Decoder(FromAgent)

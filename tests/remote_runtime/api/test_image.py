@@ -11,10 +11,11 @@ import pytest
 
 import farcell
 from farcell.remote_runtime.api import Image, from_json, to_json
+from farcell.remote_runtime.api.direct_url import requirement
 from farcell.remote_runtime.api.image import Step, StepKind
 from farcell.remote_runtime.api.image_files import DigestSink, origin, write_archive
 from farcell.remote_runtime.api.image_steps import describe, environment, is_reference
-from farcell.remote_runtime.api.installed import Installed, far_side, requirement
+from farcell.remote_runtime.api.installed import Installed, far_side
 from farcell.remote_runtime.api.json_form import decode, encode
 from farcell.remote_runtime.errors import BadRequest
 

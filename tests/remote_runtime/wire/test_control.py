@@ -40,6 +40,7 @@ FROM_AGENT: list[tuple[Control, dict[str, Any]]] = [
         },
     ),
     (control.Cell("a", 1, 2, 3, "ok", 4, 5, 0.5), {"type": "cell", "execute_id": "a", "ended_ms": 3}),
+    (control.Installed(("tqdm==4.0",)), {"type": "installed", "packages": ["tqdm==4.0"]}),
     (control.KernelDied("SIGSEGV"), {"type": "kerneldied", "detail": "SIGSEGV"}),
     (control.Bye("idle", 9, ("x",)), {"type": "bye", "reason": "idle", "unsaved": ["x"]}),
 ]

@@ -171,7 +171,7 @@ async def open_gateway(
         background = await stack.enter_async_context(Background())
         gateway = Gateway(options, gateway_id, database, places, background)
         stack.callback(gateway.keeper.egress.close)
-        await gateway.keeper.open_builds_way_out()
+        gateway.keeper.open_builds_way_out()
         desk, images = gateway.desk, gateway.images
         await Recovery(database, places, gateway.keeper, background, desk.place, images.build).run()
         background.repeat(gateway.tick, TICK_S, "the tick")

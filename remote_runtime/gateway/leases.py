@@ -146,28 +146,29 @@ class LeaseKeeper:
 
     async def _start_container(self, live: LiveSession, lease: Lease, container: ContainerSpec) -> None:
         await asyncio.to_thread(self.folders.make, lease.id, live.owner)
+        self.open_way_out(live, lease)
         if not live.ending:
-            await self.open_way_out(live, lease)
             await self.containers.start(lease, container)
         if live.ending:
             await self.containers.stop(lease)
+            await self.egress.close_lease(lease.id)
         await self._wait_until_ready(live, lease)
 
-    async def open_way_out(self, live: LiveSession, lease: Lease) -> None:
+    def open_way_out(self, live: LiveSession, lease: Lease) -> None:
         """The proxy of a lease whose network has one. Raises `StartFailed` where it can't listen."""
         network = self._places.network(lease, live.session.walls)
         if network is not None:
             try:
-                await self.egress.open(lease.id, self.folders.lease(lease.id), network)
+                self.egress.open(lease.id, self.folders.lease(lease.id), network)
             except OSError as error:
                 raise StartFailed(
                     f"the proxy to {network} can't listen: {error.strerror or error}"
                 ) from error
 
-    async def open_builds_way_out(self) -> None:
+    def open_builds_way_out(self) -> None:
         """Where spawners make walls, their builds reach what the operator's rules let through."""
         if any(spawner.networks for spawner in self._places.spawners.values()):
-            await self.egress.open(BUILDS, self.folders.builds, Network(Reach.EGRESS))
+            self.egress.open(BUILDS, self.folders.builds, Network(Reach.EGRESS))
 
     def _container(
         self, live: LiveSession, lease: Lease, devices: tuple[Device, ...], token: str

@@ -84,15 +84,15 @@ class Recovery:
             live.ready.set()
             live.ready_since = _on_monotonic_clock(lease.ready_at)
         self._keeper.adopt(live, lease)
-        await self._open_way_out(live, lease)
+        self._open_way_out(live, lease)
         self._places.scheduler.hold(lease, owner, _on_monotonic_clock(lease.created_at))
         if not ready:
             self._background.spawn(self._go_on_starting(live, lease), f"starting session {session.id}")
 
-    async def _open_way_out(self, live: LiveSession, lease: Lease) -> None:
+    def _open_way_out(self, live: LiveSession, lease: Lease) -> None:
         """Its container has the folder where the socket was, and looks for it there again."""
         try:
-            await self._keeper.open_way_out(live, lease)
+            self._keeper.open_way_out(live, lease)
         except StartFailed as error:
             _log.error("lease %s has lost its way out: %s", lease.id, error.message)
 

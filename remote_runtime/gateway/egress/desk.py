@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import resource
 from collections.abc import Callable, Collection
@@ -53,7 +52,7 @@ class EgressDesk:
         self._background = background
         self._proxies: dict[LeaseId, LeaseProxy] = {}
 
-    async def open(self, lease_id: LeaseId, folder: Path, network: Network) -> Path | None:
+    def open(self, lease_id: LeaseId, folder: Path, network: Network) -> Path | None:
         """The socket of a lease's proxy, which listens from now on; None where the network is ``none``.
 
         A lease's second call changes nothing. Raises `OSError`.
@@ -62,7 +61,7 @@ class EgressDesk:
             return None
         path = socket_of(folder)
         if lease_id not in self._proxies:
-            listening = await asyncio.to_thread(bind, path)
+            listening = bind(path)
             log = EgressLog(lease_id, folder / LOG)
             proxy = self._proxies[lease_id] = LeaseProxy(lease_id, network, self._dialer, log, self._has_room)
             self._background.spawn(proxy.serve(listening), f"the proxy of lease {lease_id}")

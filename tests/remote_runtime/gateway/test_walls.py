@@ -13,7 +13,7 @@ from farcell.remote_runtime.spawners.process import ProcessSpawner
 
 from . import conftest
 from .conftest import NO_AGENT, House
-from .faces import is_error, until
+from .faces import DEADLINE_S, is_error, until
 from .played_agent import lease_of
 
 SESSIONS = "/farcell/v1/sessions"
@@ -55,6 +55,16 @@ async def asked(socket: Path, target: str) -> str:
         await writer.wait_closed()
 
 
+async def answered(socket: Path, target: str) -> str:
+    """As soon as somebody listens."""
+    async with asyncio.timeout(DEADLINE_S):
+        while True:
+            try:
+                return await asked(socket, target)
+            except (FileNotFoundError, ConnectionRefusedError):
+                await asyncio.sleep(0.01)
+
+
 async def test_where_nothing_isolates_walls_are_refused_with_who_would_make_them(house):
     ada = await house.user("ada")
     for walls, why in (
@@ -88,7 +98,9 @@ async def test_a_running_session_keeps_its_walls_and_who_asks_for_none_takes_the
         "add -n NAME for a second session, or end this one with %gpu stop main"
     )
     await ada.delete(f"{SESSIONS}/{session['id']}")
-    assert (await ada.session(walls={"network": "egress"})).json["walls"]["network"] == "egress"
+    again = (await ada.session(walls={"network": "egress"})).json
+    assert again["walls"]["network"] == "egress"
+    await lease_of(ada, again["id"])
 
 
 async def test_what_a_spawner_gives_unasked_may_be_asked_for_later(walled_house):
@@ -111,7 +123,7 @@ async def test_a_lease_with_a_way_out_has_a_proxy_from_start_to_end(walled_house
     session = (await ada.session(walls=walls)).json
     lease = await lease_of(ada, session["id"])
     socket = socket_of(walled_house, lease)
-    assert (await asked(socket, "10.0.0.1:443")).startswith(said)
+    assert (await answered(socket, "10.0.0.1:443")).startswith(said)
     await ada.delete(f"{SESSIONS}/{session['id']}")
     assert not socket.exists()
     log = socket.parents[1] / "egress.log"
@@ -132,7 +144,7 @@ async def test_after_a_restart_walls_are_kept_and_the_way_out_is_open_again(wall
         ada = await house.user("ada")
         session = (await ada.session(walls=walls)).json
         socket = socket_of(house, await lease_of(ada, session["id"]))
-        await until(socket.exists)
+        await answered(socket, "evil.org:443")
     with pytest.raises(ConnectionRefusedError):
         await asked(socket, "evil.org:443")
     async with open_house(agent=NO_AGENT) as house:

@@ -14,7 +14,7 @@ from typing import IO, Any
 from weakref import WeakValueDictionary
 
 from ...api import Image
-from ...errors import BuildFailed, ImageNotSupported
+from ...errors import BuildFailed, ImageNotSupported, Unavailable
 from .agent_environment import AgentEnvironment
 from .build_call import BuildCall
 from .build_context import write_context
@@ -48,6 +48,7 @@ class ImageBuilder:
         self._network = BuildNetwork(engine, settings.network, settings.egress, str(settings.folder))
         self._executor = ThreadPoolExecutor(MAX_BUILDS, thread_name_prefix="farcell-build")
         self._room = asyncio.Semaphore(MAX_BUILDS)
+        self._is_closed = False
         self._flights: dict[str, Flight] = {}
         self._finishing: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
@@ -64,17 +65,26 @@ class ImageBuilder:
             return
         while (flight := self._flights.get(tag)) and not flight.can_be_joined:
             await flight.over()
-            if self._flights.get(tag) is flight:
-                del self._flights[tag]
+            self._forget(tag, flight)
+        if self._is_closed:
+            raise Unavailable("the image is not built any more: the gateway is about to end")
         if flight is None:
             flight = self._flights[tag] = Flight(lambda say: self._make(image, tag, say))
-        await flight.join(tell)
+        try:
+            await flight.join(tell)
+        finally:
+            self._forget(tag, flight)
 
     async def close(self) -> None:
         """Gives up what is being built. May be called twice."""
-        for flight in self._flights.values():
+        self._is_closed = True
+        for flight in [*self._flights.values()]:
             await flight.give_up()
         await asyncio.to_thread(self._executor.shutdown)
+
+    def _forget(self, tag: str, flight: Flight) -> None:
+        if not flight.can_be_joined and self._flights.get(tag) is flight:
+            del self._flights[tag]
 
     # --- one image ---
 

@@ -60,7 +60,7 @@ class DockerSpawner(Spawner):
         return cls(DockerOptions(config=setup.config).settings(setup), setup.table)
 
     async def offers(self, table: GpuTable) -> list[Offer]:
-        """Whoever asks will start something soon: what the agent runs in is made meanwhile, once."""
+        """Whoever asks will start something soon: what agents and kernels run in is made meanwhile, once."""
         if self._agent is None and not self._making_agent.locked():
             self._begin(self._prepare())
         return await self._offers.read(table, self.name)
@@ -95,8 +95,8 @@ class DockerSpawner(Spawner):
 
     async def close(self) -> None:
         """Waits for what was begun and given up: an engine that answers late must not leave a container behind."""
-        await asyncio.gather(*self._under_way, return_exceptions=True)
         await self._builder.close()
+        await asyncio.gather(*self._under_way, return_exceptions=True)
         await self.engine.close()
         self._offers.close()
 
@@ -216,6 +216,7 @@ class DockerSpawner(Spawner):
 
     async def _prepare(self) -> None:
         await self._agent_environment()
+        await self._builder.build(Image(), _nobody)
 
     async def _see_through(self, work: Coroutine[Any, Any, None]) -> None:
         """Goes on with `work` when the caller is cancelled: a call that the engine has heard can't be taken back."""

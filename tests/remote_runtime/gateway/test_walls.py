@@ -145,6 +145,7 @@ async def test_after_a_restart_walls_are_kept_and_the_way_out_is_open_again(wall
         session = (await ada.session(walls=walls)).json
         socket = socket_of(house, await lease_of(ada, session["id"]))
         await answered(socket, "evil.org:443")
+        assert (await ada.session()).json["walls"]["network"] == "pypi.org"
     with pytest.raises(ConnectionRefusedError):
         await asked(socket, "evil.org:443")
     async with open_house(agent=NO_AGENT) as house:

@@ -69,7 +69,8 @@ def started_anew(session: Session) -> str | None:
 
 
 def _installed(session: Session) -> str:
-    count = len(session.installed)
+    stays = bool(session.image.python) and not session.image.is_built  # in the notebook's own environment
+    count = 0 if stays else len(session.installed)
     if not count:
         return ""
     packages = "1 package was" if count == 1 else f"{count} packages were"

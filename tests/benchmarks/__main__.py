@@ -8,6 +8,7 @@ from capacity import CAPACITY
 from coldstart import COLDSTART
 from far_kernel import FAR_KERNEL, FAR_ROUNDTRIP
 from harness import main
+from images import IMAGES
 from roundtrip import ROUNDTRIP
 from stream import STREAM
 
@@ -15,6 +16,6 @@ if __name__ == "__main__":
     sys.exit(
         max(
             main(benchmark)
-            for benchmark in (ROUNDTRIP, COLDSTART, FAR_ROUNDTRIP, FAR_KERNEL, STREAM, CAPACITY)
+            for benchmark in (ROUNDTRIP, COLDSTART, IMAGES, FAR_ROUNDTRIP, FAR_KERNEL, STREAM, CAPACITY)
         )
     )

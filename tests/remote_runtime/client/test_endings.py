@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from tellings import NOON, ended_lease, lease, session
 
-from farcell.remote_runtime.api import EndReason, SessionSettings
+from farcell.remote_runtime.api import EndReason, Failure, Image, SessionSettings, SessionState
 from farcell.remote_runtime.client.endings import (
     format_duration,
     kernel_died,
@@ -14,7 +16,7 @@ from farcell.remote_runtime.client.endings import (
     started_anew,
     taken_over,
 )
-from farcell.remote_runtime.errors import OutcomeUnknown, StartFailed
+from farcell.remote_runtime.errors import BuildFailed, OutcomeUnknown, StartFailed
 
 ONCE = "how far it came is unknown, and it is not run again by itself"
 FRESH_KERNEL = "The next %%gpu cell runs in a fresh kernel; variables are gone, files are there."
@@ -146,3 +148,20 @@ def test_the_idle_time_that_is_told_is_the_sessions_own():
 )
 def test_durations_have_two_units_at_most(seconds, text):
     assert format_duration(seconds) == text
+
+
+def test_what_was_installed_by_hand_is_offered_at_the_next_start_unless_it_is_still_there():
+    told = session(lease=ended_lease(EndReason.STOPPED), installed=("tqdm==4.0",))
+    assert started_anew(told) == (
+        "session h100 starts anew: it was stopped; 1 package was installed by hand: '%gpu image save' keeps it"
+    )
+    told = replace(told, installed=("tqdm==4.0", "attrs==1.0"))
+    assert str(started_anew(told)).endswith("2 packages were installed by hand: '%gpu image save' keeps them")
+    assert "by hand" not in str(started_anew(replace(told, image=Image(python="/usr/bin/python3"))))
+
+
+def test_a_session_whose_image_could_not_be_built_says_why():
+    failure = Failure("build-failed", "step 2 of 3 (pip install torchh) failed:\nno such package")
+    error = lease_ended(session(state=SessionState.STOPPED, lease=None, failure=failure), begun=False)
+    assert isinstance(error, BuildFailed)
+    assert error.message == failure.message

@@ -55,7 +55,10 @@ def oldest(entries: Iterable[CacheEntry], need_bytes: int, since: float) -> list
 def who_fills(
     before: Mapping[str, int], now: Mapping[str, int], running: Iterable[str]
 ) -> tuple[str, int] | None:
-    """The owner, of those with a running lease, whose cache grew most, and by how much; None where none really did."""
-    growth = {owner: now.get(owner, 0) - before.get(owner, 0) for owner in running}
+    """The owner, of those with a running lease, whose cache grew most, and by how much; None where none really did.
+
+    What a cache had before that nobody has looked at is unknown: it did not grow.
+    """
+    growth = {owner: now[owner] - before[owner] for owner in running if owner in now and owner in before}
     owner = max(growth, key=growth.__getitem__, default=None)
     return None if owner is None or growth[owner] < GROWS_BYTES else (owner, growth[owner])

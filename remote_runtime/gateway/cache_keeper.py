@@ -18,6 +18,8 @@ _log = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 600.0
 GUARD_EVERY_S = 10.0
+WORSE_BYTES = 16 << 20
+"""A disk that is full, and stays as it is, is not looked through again."""
 
 
 class CacheKeeper:
@@ -39,6 +41,9 @@ class CacheKeeper:
         self._free_bytes = free_bytes
         self._sizes: dict[str, int] = {}
         self._looking = asyncio.Lock()
+        self._looked_at_free: int | None = None
+        self._before: dict[str, int] = {}
+        """What caches had when the disk began to be too full, so that who fills it slowly is found, too."""
 
     async def look(self) -> None:
         """Brings every cache within its limit; to be called regularly."""
@@ -57,15 +62,22 @@ class CacheKeeper:
 
     async def guard(self) -> None:
         """Where the disk is nearly full: empties caches, and ends the leases of whoever fills hers meanwhile."""
-        if not self._caches.is_dir() or self._free_bytes(self._caches) >= self._min_free_bytes:
+        free = self._free_bytes(self._caches) if self._caches.is_dir() else self._min_free_bytes
+        if free >= self._min_free_bytes:
+            self._looked_at_free, self._before = None, {}
             return
+        if self._looked_at_free is not None and free > self._looked_at_free - WORSE_BYTES:
+            return  # as full as it was when nothing could be done
         async with self._looking:
-            before, need = dict(self._sizes), self._min_free_bytes - self._free_bytes(self._caches)
+            self._before = self._before or dict(self._sizes)
+            need = self._min_free_bytes - free
             freed = await self._free(need)
             if self._free_bytes(self._caches) >= self._min_free_bytes:
                 return
             running = {str(live.owner) for live in self._running()}
-            found = who_fills(before, self._sizes, running)
+            found = who_fills(self._before, self._sizes, running)
+            self._before = {**self._sizes, **self._before} if found is None else {}
+            self._looked_at_free = self._free_bytes(self._caches) if found is None else None
         _log.warning("the disk is nearly full: %d bytes of caches were removed, %d were needed", freed, need)
         if found is not None:
             await self._end_leases(*found)

@@ -118,6 +118,7 @@ def test_who_fills_the_disk():
     assert who_fills(before, now, ["ada", "bob"]) == ("bob", 3 * GROWS_BYTES)
     assert who_fills(now, now, ["ada", "bob", "eve"]) is None
     assert who_fills(before, now, []) is None
+    assert who_fills({}, now, ["eve"]) is None, "it may have been so large before"
 
 
 # --- on disk ---
@@ -281,10 +282,12 @@ async def test_a_disk_that_is_nearly_full_empties_caches_first(house: House, ada
 async def test_who_fills_the_disk_through_her_cache_is_stopped_and_told_why(house: House, ada: Face):
     session_id = await start(house, ada)
     cache = house.gateway.keeper.folders.cache(owner_of(house))
-    caches = keeper(house, min_free_bytes=100, free=lambda _: 0)
+    free = [90 << 20]
+    caches = keeper(house, min_free_bytes=100 << 20, free=lambda _: free[0])
     await caches.look()
     await caches.guard()
     assert house.gateway.keeper.live, "her cache did not grow"
+    free[0] = 0
     with (cache / "filler").open("wb") as file:
         os.posix_fallocate(file.fileno(), 0, GROWS_BYTES + (1 << 20))
     await caches.guard()
@@ -293,6 +296,36 @@ async def test_who_fills_the_disk_through_her_cache_is_stopped_and_told_why(hous
     assert (
         "disk is nearly full, and the cache of your sessions grew by 0.1 GB" in session["lease"]["end_detail"]
     )
+
+
+async def test_who_fills_the_disk_slowly_is_stopped_too(house: House, ada: Face):
+    await start(house, ada)
+    cache = house.gateway.keeper.folders.cache(owner_of(house))
+    free = [90 << 20]
+    caches = keeper(house, min_free_bytes=100 << 20, free=lambda _: free[0])
+    for number in range(10):
+        await caches.guard()
+        with (cache / f"filler-{number}").open("wb") as file:
+            os.posix_fallocate(file.fileno(), 0, GROWS_BYTES // 4)
+        free[0] -= GROWS_BYTES // 4
+    assert not house.gateway.keeper.live
+
+
+async def test_a_full_disk_is_looked_through_again_only_when_it_gets_fuller(
+    house: House, ada: Face, monkeypatch
+):
+    await start(house, ada)
+    looks: list[Path] = []
+    real = cache_folder.look
+    monkeypatch.setattr(cache_folder, "look", lambda cache: looks.append(cache) or real(cache))
+    free = [10 << 20]
+    caches = keeper(house, min_free_bytes=100 << 20, free=lambda _: free[0])
+    for _ in range(3):
+        await caches.guard()
+    assert len(looks) == 1
+    free[0] -= 20 << 20
+    await caches.guard()
+    assert len(looks) == 2
 
 
 async def test_a_disk_with_room_is_not_looked_through(

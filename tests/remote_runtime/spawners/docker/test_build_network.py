@@ -24,6 +24,8 @@ from farcell.remote_runtime.spawners.docker.engine import Engine
 from farcell.remote_runtime.spawners.docker.image_names import Bases
 from farcell.remote_runtime.spawners.docker.image_uses import KeepRules
 
+pytestmark = pytest.mark.slow
+
 
 @asynccontextmanager
 async def proxy(folder, port: int) -> AsyncIterator[None]:

@@ -21,6 +21,7 @@ from farcell.remote_runtime.spawners.docker.finish import UID
 from farcell.remote_runtime.spawners.docker.image_names import Bases
 from farcell.remote_runtime.spawners.docker.image_uses import ImageUses, KeepRules
 
+pytestmark = pytest.mark.slow
 TRICKY = """a'b"c $HOME ${HOME} `id` \\ \\n #x é\u00a0\u2003☃ <<E"""
 
 

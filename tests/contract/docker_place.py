@@ -43,6 +43,7 @@ class DockerPlace(Place):
     engine: DockerEngine
     runtime: str = "runc"
     refusal: ClassVar[str] = "nowhere"
+    many: ClassVar[int] = 5
     refuses_devices: ClassVar[str] = "device driver"
     sees_the_machine: ClassVar[bool] = False
 

@@ -49,6 +49,8 @@ class Place(ABC):
     """What a spawner says whose place can't start anything."""
     refuses_devices: ClassVar[str] = ""
     """What it says where it looks for devices that a test made up; empty: it hands on what it is told."""
+    many: ClassVar[int]
+    """How many containers are many, for the machine that the tests run on."""
     sees_the_machine: ClassVar[bool]
     """Whether a container has the machine's own files and processes, so that these outlive its agent."""
 
@@ -138,6 +140,7 @@ class ProcessPlace(Place):
 
     containment: str = "auto"
     refusal: ClassVar[str] = "/nowhere/agent"
+    many: ClassVar[int] = 12
     sees_the_machine: ClassVar[bool] = True
 
     @property

@@ -160,7 +160,7 @@ async def test_a_restarted_gateway_starting_again_makes_no_second_container(plac
 
 
 async def test_many_start_at_once(place, spawner):
-    specs = [place.spec() for _ in range(12)]
+    specs = [place.spec() for _ in range(place.many)]
     await asyncio.gather(*map(spawner.start, specs))
     assert await states(spawner, place) == dict.fromkeys(
         (spec.lease_id for spec in specs), ContainerState.RUNNING
@@ -168,7 +168,7 @@ async def test_many_start_at_once(place, spawner):
 
 
 async def test_a_container_that_is_starting_is_never_listed_as_dead(place, spawner):
-    specs = [place.spec() for _ in range(12)]
+    specs = [place.spec() for _ in range(place.many)]
     starts = asyncio.gather(*map(spawner.start, specs))
     while not starts.done():
         assert ContainerState.DEAD not in (await states(spawner, place)).values()
@@ -266,7 +266,7 @@ async def test_a_start_on_a_full_disk_says_so_and_leaves_nothing(place, spawner,
 
 
 async def test_a_cancelled_start_is_undone_by_stop(place, spawner):
-    for _ in range(10):
+    for _ in range(place.many - 2):
         spec = place.spec("daemon")
         start = asyncio.create_task(spawner.start(spec))
         await asyncio.sleep(0)
@@ -302,7 +302,7 @@ async def test_stopping_twice_at_the_same_time_is_silent(place, spawner):
 
 
 async def test_start_and_stop_at_the_same_time_end_in_one_of_the_two(place, spawner):
-    for _ in range(5):
+    for _ in range(place.many // 2):
         spec = place.spec()
         await asyncio.gather(spawner.start(spec), spawner.stop(spec.lease_id), spawner.list(place.gateway_id))
         running = spec.lease_id in await states(spawner, place)

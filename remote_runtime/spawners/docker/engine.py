@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -116,6 +117,7 @@ class Engine:
     def _opened(self) -> APIClient:
         with self._lock:
             if self._client is None:
+                _check_somebody_listens(self.url)
                 from docker import APIClient
 
                 # the pool of connections is as large as that of the threads
@@ -123,6 +125,13 @@ class Engine:
                     self.url, version="auto", timeout=int(self._answers_s), max_pool_size=_THREADS
                 )
             return self._client
+
+
+def _check_somebody_listens(url: str) -> None:
+    """The package leaves a socket open where nobody does."""
+    if url.startswith("unix://"):
+        with socket.socket(socket.AF_UNIX) as one:
+            one.connect(url.removeprefix("unix://"))
 
 
 def _cause(error: BaseException) -> str:

@@ -27,11 +27,18 @@ def clear_lease(folder: Path) -> None:
     (folder / _TOKEN).unlink(missing_ok=True)
 
 
+def needs_note(folder: Path) -> bool:
+    """Whether nothing is in a container's log yet; it has none where the lease's folder is gone."""
+    try:
+        return not (folder / _LOG).stat().st_size
+    except OSError:
+        return False
+
+
 def note_engines_log(folder: Path, said: bytes) -> None:
     """What a container wrote before its agent had a log, once: it says why there never was an agent."""
-    log = folder / _LOG
-    if said and log.exists() and not log.stat().st_size:
-        log.write_bytes(said[-MAX_NOTED_BYTES:])
+    if said and needs_note(folder):
+        (folder / _LOG).write_bytes(said[-MAX_NOTED_BYTES:])
 
 
 def _agent_settings(spec: ContainerSpec, launcher: str) -> AgentSettings:

@@ -6,7 +6,6 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from pathlib import Path
 from typing import Any, ClassVar, Self
 from weakref import WeakValueDictionary
 
@@ -26,7 +25,7 @@ from .container import (
     gateway_filter,
 )
 from .engine import Engine, EngineRefused
-from .lease import clear_lease, fill_lease, note_engines_log
+from .lease import clear_lease, fill_lease, needs_note, note_engines_log
 from .offers import DockerOffers
 from .options import DockerOptions, DockerSettings
 from .states import exit_code, folder_of, state_of
@@ -85,13 +84,17 @@ class DockerSpawner(Spawner):
     async def list(self, gateway_id: GatewayId) -> list[Container]:
         """What this very process is starting is told once it runs, and not as dead before."""
         found = await self.engine.containers(gateway_filter(gateway_id))
-        starting = set(self._starting)
-        containers = [await self._container(facts) for facts in found]
-        return [
+        containers = [(_container(facts), facts) for facts in found]
+        starting = self._starting
+        told = [
             one
             for one in containers
-            if one.state is ContainerState.RUNNING or one.lease_id not in starting | self._starting
+            if one[0].state is ContainerState.RUNNING or one[0].lease_id not in starting
         ]
+        for container, facts in told:
+            if container.exit_code is not None:
+                await self._note_engines_log(facts)
+        return [container for container, _ in told]
 
     async def close(self) -> None:
         """Waits for what was begun and given up: an engine that answers late must not leave a container behind."""
@@ -175,24 +178,12 @@ class DockerSpawner(Spawner):
 
     # --- what the engine says ---
 
-    async def _container(self, facts: dict[str, Any]) -> Container:
-        labels = facts.get("Labels") or {}
-        state = state_of(str(facts["State"]))
+    async def _note_engines_log(self, facts: dict[str, Any]) -> None:
         folder = folder_of(facts.get("Mounts") or ())
-        if state is ContainerState.DEAD and folder is not None:
-            await self._note_engines_log(str(facts["Id"]), folder)
-        return Container(
-            gateway_id=GatewayId(labels.get(GATEWAY_LABEL, "")),
-            session_id=SessionId(labels.get(SESSION_LABEL, "")),
-            lease_id=LeaseId(labels.get(LEASE_LABEL, "")),
-            state=state,
-            exit_code=exit_code(str(facts.get("Status", ""))),
-        )
-
-    async def _note_engines_log(self, container: str, folder: Path) -> None:
-        with suppress(EngineRefused):  # it is being removed
-            said = await self.engine.log_tail(container, _LOG_LINES)
-            await asyncio.to_thread(note_engines_log, folder, said)
+        if folder is not None and needs_note(folder):
+            with suppress(EngineRefused):  # it is being removed
+                said = await self.engine.log_tail(str(facts["Id"]), _LOG_LINES)
+                await asyncio.to_thread(note_engines_log, folder, said)
 
     async def _agent_environment(self) -> AgentEnvironment:
         async with self._making_agent:
@@ -232,6 +223,17 @@ class DockerSpawner(Spawner):
         self._under_way.discard(task)
         if not task.cancelled() and (error := task.exception()):
             log.info("what was begun failed: %s", error)
+
+
+def _container(facts: dict[str, Any]) -> Container:
+    labels = facts.get("Labels") or {}
+    return Container(
+        gateway_id=GatewayId(labels.get(GATEWAY_LABEL, "")),
+        session_id=SessionId(labels.get(SESSION_LABEL, "")),
+        lease_id=LeaseId(labels.get(LEASE_LABEL, "")),
+        state=state_of(str(facts["State"])),
+        exit_code=exit_code(str(facts.get("Status", ""))),
+    )
 
 
 def _told(spec: ContainerSpec, error: EngineRefused | OSError) -> FarcellError:

@@ -26,6 +26,8 @@ PREFACE = """# The soak: what holds over many seeds
   the cell is written to show; a file on disk counts how often it ran. *Cold*: the session is not there yet, so that the
   faults, more of them killed gateways, come while it is queued and starts; one lease must have been enough.
 - **Journal** and **stream**: histories by hypothesis, and writers killed while they write and compact.
+- **Volumes**: histories by hypothesis of two writers, a reader, garbage collection without grace and crashes at every
+  operation of the store; and committers and collectors killed while both run.
 - **REST** and **WebSockets**: what schemathesis makes of the API's own description, a seed is a request; and garbage in
   place of messages, of which each is one.
 

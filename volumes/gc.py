@@ -9,11 +9,13 @@ from __future__ import annotations
 import secrets
 from collections import Counter
 from collections.abc import Collection as Container
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
 from .blobs import PACKS, Blobs
 from .collection import COLLECTION_REF, Collection, read_collection
+from .commits import Head
 from .errors import Damaged
 from .index import Location, Table
 from .pack import live_bytes, pack_key, pack_name
@@ -25,6 +27,8 @@ from .volume import Volume
 GRACE_S: Final = 24 * 3600
 """Longer than any upload: one that takes longer is copied out of the way when it commits."""
 _WORTH_COPYING: Final = 0.5
+_WRITING_S: Final = 3600
+"""No single object is being written for longer, whatever grace is given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +52,8 @@ class Collector:
     def run(self) -> Collected:
         """Removes what was condemned a grace period ago and still isn't needed, then condemns what isn't now."""
         now = self._store.now()
-        self._store.tidy(now - self._grace_s)
+        self._store.tidy(now - max(self._grace_s, _WRITING_S))
         removed = self._remove(now)
-        self._blobs.refresh()
         condemned, copied_bytes = self._condemn(now)
         return replace(removed, condemned_packs=condemned, copied_bytes=copied_bytes)
 
@@ -83,32 +86,30 @@ class Collector:
         there = [sizes[name] for name in doomed if name in sizes]
         return Collected(removed_packs=len(there), removed_bytes=sum(there))
 
-    def _move_heads(self, epoch: int) -> list[str]:
+    def _move_heads(self, epoch: int) -> list[Head]:
         """From here on every commit that began before fails, and looks again at what is condemned."""
-        return [
-            head.volume
-            for head in read_heads(self._store)
-            if Volume(self._blobs, head.volume).move_epoch(epoch)
-        ]
+        moved = [Volume(self._blobs, head.volume).move_epoch(epoch) for head in read_heads(self._store)]
+        return [head for head in moved if head is not None]
 
-    def _needed(self, volumes: Container[str], doomed: Container[str]) -> set[str]:
-        """Packs with something that is needed and does not lie in a better one."""
+    def _needed(self, heads: Iterable[Head], doomed: Container[str]) -> set[str]:
+        """Packs with something that is needed and does not lie in a better one; the index was read after the heads."""
         index = self._blobs.index
         table = index.whole(index.packs - set(doomed))
         marks = Marks(table)
         packs: set[str] = set()
-        heads = [Volume(self._blobs, one).head() for one in volumes]
         for needed in Reachable(self._blobs, marks).walk(heads):
             packs.add(_best(table, needed.id, index.condemned).pack)
         return packs
 
     def _condemn(self, now: float) -> tuple[int, int]:
         collection, ref = read_collection(self._store)
+        heads = list(read_heads(self._store))
+        self._blobs.refresh()  # after the heads: it has all that they need
         index = self._blobs.index
         table = index.whole(index.packs - collection.doomed)
         live: Counter[str] = Counter()
         marks = Marks(table)
-        for needed in Reachable(self._blobs, marks).walk(list(read_heads(self._store))):
+        for needed in Reachable(self._blobs, marks).walk(heads):
             found = _best(table, needed.id, index.condemned)
             live[found.pack] += found.entry.stored_bytes
         old = {

@@ -83,9 +83,10 @@ class DockerSpawner(Spawner):
 
     async def list(self, gateway_id: GatewayId) -> list[Container]:
         """What this very process is starting is told once it runs, and not as dead before."""
+        started_meanwhile = set(self._starting)
         found = await self.engine.containers(gateway_filter(gateway_id))
         containers = [(_container(facts), facts) for facts in found]
-        starting = self._starting
+        starting = started_meanwhile | self._starting
         told = [
             one
             for one in containers

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from inspect import signature
 from pathlib import Path
 
 import pytest
@@ -12,17 +13,16 @@ from far_machine import FarMachine
 from notebook_driver import Notebook
 
 IN_CONTAINERS_TOO = ("test_input", "test_interrupts", "test_output", "test_tab", "test_verbs", "test_widgets")
-"""The modules whose cells run in real containers, too."""
+"""The modules whose notebooks run in real containers, too; but for tests that look at the machine behind them."""
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "machine" in metafunc.fixturenames:
-        places = (
-            ["process", "docker"]
-            if metafunc.module.__name__.rpartition(".")[2] in IN_CONTAINERS_TOO
-            else ["process"]
+        cells_alone = "machine" not in signature(metafunc.function).parameters
+        both = cells_alone and metafunc.module.__name__.rpartition(".")[2] in IN_CONTAINERS_TOO
+        metafunc.parametrize(
+            "machine", ["process", "docker"] if both else ["process"], indirect=True, scope="module"
         )
-        metafunc.parametrize("machine", places, indirect=True, scope="module")
 
 
 @pytest.fixture(scope="module")

@@ -129,19 +129,26 @@ class ImageFile(JsonHandler):
         self.set_status(204)
         self.finish()
 
+    @property
+    def _takes_archive(self) -> bool:
+        """Other methods are refused as anywhere."""
+        return self.request.method == "PUT"
+
     async def check(self) -> None:
         await super().check()
+        if not self._takes_archive:
+            return
         if not _SHA256.fullmatch(self.path_args[0]):
             raise BadRequest("an archive is named by its SHA-256, 64 hexadecimal digits")
         connection: Any = self.request.connection
         connection.set_max_body_size(MAX_BYTES)
 
     def _check_body(self, size: int) -> None:
-        if size > MAX_BYTES:
+        if size > MAX_BYTES or not self._takes_archive:
             super()._check_body(size)
 
     def data_received(self, chunk: bytes) -> None:
-        if self._refusal is not None:
+        if self._refusal is not None or not self._takes_archive:
             super().data_received(chunk)
             return
         self._wait_for_more()

@@ -264,6 +264,7 @@ async def test_an_archive_that_is_another_is_refused_and_not_kept(house, ada):
     assert list((house.folder / "image-files").iterdir()) == []
     assert is_error(await put(ada, "/farcell/v1/image-files/..", body), 404, "not-found")
     assert is_error(await put(ada, "/farcell/v1/image-files/abc", body), 400, "bad-request")
+    assert is_error(await ada.post("/farcell/v1/image-files/abc"), 405, "method-not-allowed")
     assert is_error(await put(house.nobody, f"/farcell/v1/image-files/{sha256}", body), 401, "unauthorized")
 
 

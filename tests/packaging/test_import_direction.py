@@ -16,7 +16,8 @@ DOORS = [f"{REMOTE}.{name}" for name in ("api", "client", "config", "errors")]
 MAY_IMPORT = {
     "farcell": ["farcell"],  # the root hands every part's names on
     "farcell.labextension": ["farcell.kernel", *DOORS],
-    "farcell.kernel": [*DOORS, f"{REMOTE}.wire.messages"],  # it is a kernel: it speaks Jupyter's messages
+    # it is a kernel: it speaks Jupyter's messages, and its values go as the far kernel's do
+    "farcell.kernel": [*DOORS, f"{REMOTE}.values", f"{REMOTE}.wire.messages"],
     "farcell.remote_runtime": ["farcell.volumes"],
     "farcell.volumes": [],
 }

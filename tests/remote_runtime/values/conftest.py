@@ -1,0 +1,8 @@
+"""Generated graphs and round trips lie beside the tests of values."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))

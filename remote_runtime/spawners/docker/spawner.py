@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, ClassVar, Self
 from weakref import WeakValueDictionary
 
@@ -83,19 +84,22 @@ class DockerSpawner(Spawner):
 
     async def list(self, gateway_id: GatewayId) -> list[Container]:
         """What this very process is starting is told once it runs, and not as dead before."""
-        started_meanwhile = set(self._starting)
         found = await self.engine.containers(gateway_filter(gateway_id))
-        containers = [(_container(facts), facts) for facts in found]
-        starting = started_meanwhile | self._starting
-        told = [
-            one
-            for one in containers
-            if one[0].state is ContainerState.RUNNING or one[0].lease_id not in starting
-        ]
-        for container, facts in told:
-            if container.exit_code is not None:
-                await self._note_engines_log(facts)
-        return [container for container, _ in told]
+        return [one for facts in found if (one := await self._seen(facts))]
+
+    async def _seen(self, facts: dict[str, Any]) -> Container | None:
+        """What was made and not started is looked at again: it may have been started since, or be about to."""
+        container = _container(facts)
+        if str(facts["State"]) == "created":
+            if container.lease_id in self._starting:
+                return None
+            now = await self.engine.inspect(str(facts["Id"]))
+            if now is None or container.lease_id in self._starting:
+                return None
+            container = replace(container, state=state_of(str(now["State"]["Status"])))
+        if container.exit_code is not None:
+            await self._note_engines_log(facts)
+        return container
 
     async def close(self) -> None:
         """Waits for what was begun and given up: an engine that answers late must not leave a container behind."""

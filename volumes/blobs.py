@@ -79,6 +79,8 @@ class Blobs:
             if attempt:
                 self.refresh()
             for found in self.index.all(blob):
+                if found.entry.kind != kind:  # a chunk may hold what looks like a node
+                    continue
                 try:
                     return self._fetch(found)
                 except (Damaged, ObjectMissing) as error:

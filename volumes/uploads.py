@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -19,6 +20,8 @@ from .pack import TARGET_BYTES, PackBuilder, PackEntry, new_pack_name, pack_key
 
 _AHEAD_BYTES: Final = 12 << 20
 """Of chunks that are being hashed and compressed while the next ones are read."""
+_SENDERS: Final = 2
+"""Packs on their way at a time: a store takes two at once sooner than one after the other, and memory is bounded."""
 
 
 class Prepared(NamedTuple):
@@ -40,11 +43,12 @@ class Upload:
         self.blobs = blobs
         self._target_bytes = target_bytes
         self._pack = PackBuilder()
-        self._sending: tuple[Future[None], PackBuilder] | None = None
+        self._sending: deque[tuple[Future[None], PackBuilder]] = deque()
         self._relied: set[str] = set()
         """Packs that hold what this session refers to, its own among them."""
         self._workers = ThreadPoolExecutor(os.cpu_count() or 1, "farcell-chunks")
-        self._sender = ThreadPoolExecutor(1, "farcell-packs")
+        self._sender = ThreadPoolExecutor(_SENDERS, "farcell-packs")
+        self._counting = threading.Lock()
         self.stored_bytes = 0
         """Sent so far, as packs."""
 
@@ -95,7 +99,8 @@ class Upload:
     def flush(self) -> None:
         """Returns when all blobs are in the store; they are not lasting before a head has them."""
         self._send()
-        self._await_sent()
+        while self._sending:
+            self._await_first()
 
     def confirm(self) -> None:
         """Makes sure that everything this session refers to will stay; call it between reading a head and moving it.
@@ -136,23 +141,23 @@ class Upload:
 
     def _put(self, blob: BlobId, kind: Kind, prepared: Prepared) -> None:
         assert prepared.body is not None
-        if self._sending is not None and blob in self._sending[1]:
+        if any(blob in pack for _, pack in self._sending):
             return
         self._pack.add(blob, kind, prepared.codec, prepared.body, prepared.size_bytes)
         if self._pack.size_bytes >= self._target_bytes:
             self._send()
 
     def _send(self) -> None:
-        self._await_sent()
         if len(self._pack):
-            self._sending = (self._sender.submit(self._write, self._pack), self._pack)
+            while len(self._sending) >= _SENDERS:
+                self._await_first()
+            self._sending.append((self._sender.submit(self._write, self._pack), self._pack))
             self._pack = PackBuilder()
 
-    def _await_sent(self) -> None:
+    def _await_first(self) -> None:
         """What fails on the way fails here; a pack's blobs stay known as being sent until the index has them."""
-        if self._sending is not None:
-            self._sending[0].result()
-            self._sending = None
+        self._sending[0][0].result()
+        self._sending.popleft()
 
     def _write(self, pack: PackBuilder) -> None:
         name = new_pack_name()
@@ -160,7 +165,8 @@ class Upload:
         self.blobs.store.put(pack_key(name), parts)
         self.blobs.wrote_pack(name, entries)
         self._relied.add(name)
-        self.stored_bytes += sum(map(len, parts))
+        with self._counting:
+            self.stored_bytes += sum(map(len, parts))
 
     def _rescue(self, name: str) -> None:
         """Copies all that a pack holds."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final, TypedDict
 
@@ -32,6 +33,7 @@ from .errors import (
     NoSuchPath,
     NoSuchVolume,
     RefMoved,
+    StoreUnavailable,
     VolumeExists,
 )
 from .ids import BlobId, Kind
@@ -169,7 +171,8 @@ class Volume:
                 self._blobs.store.move_ref(self._ref, following.encode(), ref)
             except RefMoved:
                 continue
-            self._blobs.write_tables()
+            with suppress(StoreUnavailable):  # the commit is done, and others will write them
+                self._blobs.write_tables()
             return Committed(following, conflicts)
         raise HeadMoved(f"others kept committing to volume {self.id}: try again")
 

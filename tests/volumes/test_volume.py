@@ -6,8 +6,19 @@ import pytest
 
 from farcell.volumes import Blobs, Note, OwnerKeys, Upload, Volume
 from farcell.volumes.entries import children, decode_entry
-from farcell.volumes.errors import BadName, Damaged, NoSuchCommit, NoSuchPath, NoSuchVolume, VolumeExists
+from farcell.volumes.errors import (
+    BadName,
+    Damaged,
+    NoSuchCommit,
+    NoSuchPath,
+    NoSuchVolume,
+    StoreUnavailable,
+    VolumeExists,
+)
+from farcell.volumes.ids import Kind
+from farcell.volumes.nodes import Leaf, encode_node
 
+from .faulty_store import FaultyStore, Plan
 from .small_trees import Files, edits_to, files_in, files_of
 
 NOTE = Note("somebody")
@@ -130,6 +141,30 @@ def test_another_owner_reads_nothing(blobs, volume):
     assert len(other.index) == 0
     with pytest.raises((NoSuchCommit, Damaged)):
         Volume(other, "v").tree(volume.head().commit)
+
+
+def test_a_chunk_that_looks_like_a_node_is_none(blobs, volume):
+    """Who may put files can put any bytes into a chunk."""
+    forged = encode_node(0, [Leaf(b"secret", b"", 0)])
+    with Upload(blobs) as upload:
+        chunk = upload.add(Kind.CHUNK, forged)
+        upload.flush()
+    assert blobs.read(chunk, Kind.CHUNK) == forged
+    with pytest.raises(Damaged):
+        blobs.read(chunk, Kind.NODE)
+
+
+def test_tables_that_can_t_be_written_fail_no_commit(blobs, volume):
+    put(blobs, volume, {}, {b"a": b"1"})
+    plan = Plan(fail=lambda done, key: StoreUnavailable("503") if done == "put" and "index/" in key else None)
+    faulty = Blobs.open(FaultyStore(blobs.store, plan), blobs.keys)
+    files: dict[bytes, bytes | None] = {b"a": b"1"}
+    for number in range(70):
+        before = dict(files)
+        files[b"%d" % number] = b"%d" % number
+        put(faulty, Volume(faulty, "v"), before, files)
+    assert list(blobs.store.list("index/")) == []
+    assert files_of(Blobs.open(blobs.store, blobs.keys), volume) == files
 
 
 def test_one_content_lies_there_once(blobs, volume):

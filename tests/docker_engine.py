@@ -20,7 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -65,6 +65,7 @@ case " $* " in *" create "*) while [ ! -e {gate} ]; do sleep 0.02; done ;; esac
 exec runc "$@"
 """
 STARTS_S = 120.0
+KEPT_S = 3 * 86_400
 DISK_BYTES = 40 << 30
 PATH = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
 
@@ -156,6 +157,14 @@ def running_engine() -> Iterator[DockerEngine]:
     images = cached(f"engine-{_images_name()}.btrfs", _make_images)
     with _engine_on(lambda disk: run_program(["cp", "--sparse=always", str(images), str(disk)])) as engine:
         yield engine
+
+
+def _clear_old() -> None:
+    """Disks that no run has begun with for days: how images are finished has changed since."""
+    for path in cache().glob("engine-*.btrfs"):
+        with suppress(FileNotFoundError):  # another run's clearing was quicker
+            if path.stat().st_mtime < time.time() - KEPT_S:
+                path.unlink()
 
 
 def _images_name() -> str:

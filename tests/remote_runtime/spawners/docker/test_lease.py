@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from farcell.remote_runtime.agent import contained
 from farcell.remote_runtime.agent.lease_folder import LeaseFolder
 from farcell.remote_runtime.api import Device, GatewayId, LeaseId, SessionId
 from farcell.remote_runtime.spawners.contract import ContainerSpec
+from farcell.remote_runtime.spawners.docker import finish, layout
 from farcell.remote_runtime.spawners.docker.lease import clear_lease, fill_lease, note_engines_log
 
 LAUNCHER = "/farcell/agent/kernel/kernel_launcher.py"
@@ -81,3 +83,8 @@ def test_why_there_never_was_an_agent_is_noted_once(spec):
 def test_nothing_is_noted_for_a_lease_that_is_gone(tmp_path):
     note_engines_log(tmp_path / "gone", b"said")
     assert not (tmp_path / "gone").exists()
+
+
+def test_agent_and_spawner_mean_the_same_user():
+    assert contained.KERNEL_UID == layout.KERNEL_UID
+    assert finish.UID == layout.KERNEL_UID

@@ -64,6 +64,8 @@ HANGING = """#!/bin/sh
 case " $* " in *" create "*) while [ ! -e {gate} ]; do sleep 0.02; done ;; esac
 exec runc "$@"
 """
+LISTENING_SANDBOX = "runsc-listening"
+"""As ``runsc``, for programs that the machine reaches on sockets which they make in mounted folders."""
 STARTS_S = 120.0
 KEPT_S = 3 * 86_400
 DISK_BYTES = 40 << 30
@@ -263,6 +265,7 @@ def _daemon_settings(folder: Path, data: Path, hanging: Path) -> dict[str, Any]:
         "runtimes": {
             "crun": {"path": "crun"},
             "runsc": {"path": "runsc", "runtimeArgs": sandbox},
+            LISTENING_SANDBOX: {"path": "runsc", "runtimeArgs": [*sandbox, "--host-uds=all"]},
             "hanging": {"path": str(hanging)},
         },
     }

@@ -33,8 +33,10 @@ def _times(lease: Lease) -> Iterator[Step]:
 
 
 def _gateway_lines(lease: Lease) -> list[str]:
-    """The gateway's whole log where it was started for this lease."""
-    return (config.data_dir() / "gateway.log").read_text("utf-8", "replace").splitlines()
+    """Of an embedded gateway, or of one that is served from the same folder."""
+    paths = (config.data_dir() / name for name in ("gateway.log", "serve.log"))
+    found = [path.read_text("utf-8", "replace") for path in paths if path.exists()]
+    return "".join(found).splitlines()
 
 
 def _read(lines: list[str]) -> Iterator[Step]:

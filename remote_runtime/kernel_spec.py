@@ -11,7 +11,6 @@ from itertools import pairwise
 from typing import Any
 
 from .api import Request, Walls
-from .errors import BadRequest
 
 PROGRAM = "farcell.kernel"
 _GPU = "--gpu"
@@ -57,14 +56,6 @@ class FarcellKernel:
             "interrupt_mode": "message",
             "metadata": {"debugger": True},
         }
-
-
-def split_words(text: str) -> tuple[str, ...]:
-    """Packages as they stand in a command line; raises `BadRequest`."""
-    try:
-        return tuple(shlex.split(text))
-    except ValueError as error:
-        raise BadRequest(f"{text!r} can't be read: {error}") from error
 
 
 def request_of(argv: Sequence[str]) -> str | None:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from farcell.remote_runtime.api import Image, Request, SessionSettings, SessionSpec, Walls, default_table
 from farcell.remote_runtime.api.duration import parse_duration
+from farcell.remote_runtime.api.image_steps import split_words
 from farcell.remote_runtime.client.chosen_image import asks_gateway, chosen_image
 from farcell.remote_runtime.client.core import Core
 from farcell.remote_runtime.errors import UnknownGpu
-from farcell.remote_runtime.kernel_spec import split_words
 
 from ..notebook import Notebook
 

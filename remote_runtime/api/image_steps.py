@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 
@@ -24,6 +25,14 @@ _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _URL = re.compile(r"(https?|file)://[^\s]+")
 PIP_OPTIONS = {"--index-url": 1, "--extra-index-url": 1, "--find-links": 1, "--pre": 0}
 """The options that may stand before a `PIP` step's packages, and how many words follow each."""
+
+
+def split_words(text: str) -> tuple[str, ...]:
+    """Packages as they stand in a command line; raises `BadRequest`."""
+    try:
+        return tuple(shlex.split(text))
+    except ValueError as error:
+        raise BadRequest(f"{text!r} can't be read: {error}") from error
 
 
 def check_python_version(version: str) -> str:

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from contextlib import closing
 
 from ..api import Offer, Request, default_table
+from ..api.image_steps import split_words
 from ..errors import BadRequest, UnknownGpu
-from ..kernel_spec import split_words
 
 NETWORK_HELP = "none, egress (every public host) or hosts such as pypi.org,*.huggingface.co"
 ISOLATION_HELP = "container or sandbox"

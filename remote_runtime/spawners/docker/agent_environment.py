@@ -25,10 +25,9 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
+from importlib.util import find_spec
 from pathlib import Path
 from py_compile import PycInvalidationMode
-
-import farcell
 
 from ... import agent
 from ...agent import apt_get
@@ -184,7 +183,7 @@ def _copy_own(packages: Path) -> None:
     for module in _modules(runtime):
         (target / module.relative_to(runtime)).parent.mkdir(exist_ok=True)
         shutil.copy2(module, target / module.relative_to(runtime))
-    shutil.copy2(_package_folder(farcell) / "__init__.py", packages / "farcell")
+    shutil.copy2(_root_module(), packages / "farcell")
     facts = distribution("farcell")
     named = packages / f"farcell-{facts.version}.dist-info"
     named.mkdir()
@@ -202,6 +201,14 @@ def _own_files() -> Iterator[Path]:
 
 def _modules(runtime: Path) -> Iterator[Path]:
     return (path for pattern in MODULES for path in runtime.glob(pattern))
+
+
+def _root_module() -> Path:
+    """A file like any other here: parts don't import the root, which hands on the names of them all."""
+    found = find_spec("farcell")
+    assert found is not None
+    assert found.origin is not None
+    return Path(found.origin).resolve()
 
 
 def _package_folder(package: object) -> Path:

@@ -12,6 +12,7 @@ import sys
 import tempfile
 from collections.abc import Awaitable
 from pathlib import Path
+from typing import Any
 
 import psutil
 from far_machine import DEADLINE_S, kill
@@ -46,6 +47,11 @@ class World(Closing):
 
     def prepare(self) -> None:
         """Before the client is made."""
+
+    @property
+    def shared(self) -> Path:
+        """A folder that cells find at the same path."""
+        return self.folder
 
     @property
     def gateway(self) -> psutil.Process:
@@ -108,6 +114,12 @@ class FarWorld(World):
 
     ping_s = PING_S
     wanted_within_s = WANTED_WITHIN_S
+    spawner = "process"
+
+    @property
+    def config(self) -> dict[str, dict[str, Any]]:
+        """What the gateway's operator has written."""
+        return {}
 
     def prepare(self) -> None:
         self._ping_s_before = gateway_client.PING_S
@@ -120,8 +132,14 @@ class FarWorld(World):
         self.start_gateway()
         self._proxies = Proxies()
         self.clients = self._proxies.tcp(self._dial_gateway)
-        self.agents = self._proxies.unix(self.folder / "agents.sock", self._dial_socket)
+        self.agents_socket.parent.mkdir()
+        self.agents = self._proxies.unix(self.agents_socket, self._dial_socket)
         save_login(Address(f"http://127.0.0.1:{self.clients.port}", self._token))
+
+    @property
+    def agents_socket(self) -> Path:
+        """Where agents find a gateway; alone in its folder, which containers have mounted."""
+        return self.folder / "behind" / "agents.sock"
 
     # --- the gateway ---
 
@@ -143,6 +161,9 @@ class FarWorld(World):
                 "ping_s": self.ping_s,
                 "wanted_within_s": self.wanted_within_s,
                 "die_at": die_at,
+                "agents_socket": str(self.agents_socket),
+                "spawner": self.spawner,
+                "config": self.config,
             }
         )
         self._process = subprocess.Popen(

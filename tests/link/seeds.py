@@ -52,7 +52,7 @@ def is_cold(seed: int) -> bool:
 
 def run_seed(world: FarWorld, seed: int) -> Outcome:
     random = Random(seed)
-    script = script_of(random, world.folder / f"runs-{seed}")
+    script = script_of(random, world.shared / f"runs-{seed}")
     faults = faults_of(random, COLD_WEIGHTS if is_cold(seed) else WEIGHTS)
     name = f"cold {seed}" if is_cold(seed) else "link"
     if is_cold(seed):

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from deaths import die_at
+from traitlets.config import Config
 
 from farcell.remote_runtime import config
 from farcell.remote_runtime.api import default_table
@@ -19,17 +20,31 @@ from farcell.remote_runtime.gateway import recovery, users
 from farcell.remote_runtime.gateway.application import Gateway
 from farcell.remote_runtime.gateway.options import GatewayOptions
 from farcell.remote_runtime.gateway.service import serve
-from farcell.remote_runtime.spawners.contract import ContainerSpec
-from farcell.remote_runtime.spawners.process import ProcessSettings, ProcessSpawner
+from farcell.remote_runtime.spawners.contract import ContainerSpec, Spawner, SpawnerSetup
+from farcell.remote_runtime.spawners.docker.spawner import DockerSpawner
+from farcell.remote_runtime.spawners.process import ProcessSpawner
 
 USER = "ada"
 
 
-class SpawnerBehindProxy(ProcessSpawner):
-    """Gives agents the socket `agents.sock` in the gateway's folder instead of the gateway's own."""
+class BehindProxy(Spawner):
+    """Gives agents the proxy's socket instead of the gateway's own, which a container then does not even see."""
+
+    agents_socket: Path
 
     async def start(self, spec: ContainerSpec) -> None:
-        await super().start(replace(spec, socket=spec.socket.with_name("agents.sock")))
+        await super().start(replace(spec, socket=self.agents_socket))
+
+
+class ProcessesBehindProxy(BehindProxy, ProcessSpawner):
+    """Whose containers are process groups."""
+
+
+class ContainersBehindProxy(BehindProxy, DockerSpawner):
+    """Whose containers are an engine's."""
+
+
+SPAWNERS: tuple[type[BehindProxy], ...] = (ProcessesBehindProxy, ContainersBehindProxy)
 
 
 def announcing(token: str) -> object:
@@ -54,9 +69,13 @@ def main() -> None:
     if given["die_at"]:
         die_at(given["die_at"])
     recovery.WANTED_WITHIN_S = given["wanted_within_s"]
-    spawner = SpawnerBehindProxy(ProcessSettings(folder / "containers", dict(os.environ), "H100:8"))
+    table = default_table()
+    setup = SpawnerSetup(folder, dict(os.environ), "H100:8", table, Config(given["config"]))
+    (kind,) = (one for one in SPAWNERS if one.name == given["spawner"])
+    spawner = kind.configured(setup)
+    spawner.agents_socket = Path(given["agents_socket"])
     options = GatewayOptions(folder, ping_s=given["ping_s"])
-    asyncio.run(serve(options, {spawner.name: spawner}, default_table(), announcing(given["token"])))
+    asyncio.run(serve(options, {kind.name: spawner}, table, announcing(given["token"])))
 
 
 main()

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 from soaking import Part, share
 
+from farcell.remote_runtime.gateway.handlers import logs
 from farcell.remote_runtime.gateway.users import Role
 
 from .conftest import NO_AGENT, House
@@ -31,12 +32,26 @@ BESIDE_THE_POINT = {
 }
 REQUESTS = ["H100", "T4", "H100:2", "H100,T4", "24GB", "cpu", "B200", "nonsense"]
 SPECS = ["farcell-h100-simulated", "farcell-t4-simulated", "farcell-cpu", "nonsense"]
+LONGEST_WAIT_S = 1
+"""Of a log that gets no lines here: what waits longer is for the fuzzer an answer that never comes."""
 DEADLINE_S = 300.0
 SOAK_S = share(600)
 
 
 @pytest.fixture
-async def crowded(open_house) -> AsyncIterator[House]:
+def brief_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever may be asked is taken or refused as ever; it is not waited for as long."""
+    read = logs._Logs._number
+
+    def brief(handler: logs._Logs, name: str, default: int, most: int) -> int:
+        number = read(handler, name, default, most)
+        return min(number, LONGEST_WAIT_S) if name == "wait" else number
+
+    monkeypatch.setattr(logs._Logs, "_number", brief)
+
+
+@pytest.fixture
+async def crowded(brief_waits: None, open_house) -> AsyncIterator[House]:
     """A gateway in which whoever is in the queue stays there: to be withdrawn is a 503."""
     async with open_house(agent=NO_AGENT, stock_queue_s=3600.0) as house:
         yield house

@@ -249,8 +249,6 @@ def _start(folder: Path, disk: Path, log: IO[bytes]) -> subprocess.Popen[bytes]:
 def _daemon_settings(folder: Path, data: Path, hanging: Path) -> dict[str, Any]:
     """Without any network: nothing of the machine's is changed, and no container has one."""
     sandbox = ["--platform=ptrace", "--network=none", "--host-uds=open"]
-    if not Path("/sys/fs/cgroup/cgroup.controllers").exists():
-        sandbox.append("--ignore-cgroups")
     return {
         "data-root": str(data),
         "exec-root": str(folder / "exec"),

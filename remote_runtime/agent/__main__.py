@@ -16,6 +16,9 @@ from .lease_folder import LeaseFolder
 def main() -> int:
     folder = LeaseFolder.read(Path(sys.argv[1]))
     output, written_by_kernel = os.pipe()
+    if folder.kernel_uid is not None:  # who opens /dev/stderr anew is asked for its permissions
+        os.fchown(written_by_kernel, -1, folder.kernel_uid)
+        os.fchmod(written_by_kernel, 0o620)
     kernel = KernelProcess(folder, written_by_kernel)
     kernel.start()
     from .application import run

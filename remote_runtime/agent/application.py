@@ -214,7 +214,7 @@ class Agent:
     async def _serve_apt(self) -> None:
         """For a kernel that runs as another user than the agent: in a container with an image of its own."""
         folder = self._folder
-        if folder.kernel_uid is not None:
+        if folder.apt and folder.kernel_uid is not None:
             proxies = {} if folder.egress is None else way_out.VARIABLES
             await AptDesk(folder.run, folder.kernel_uid, proxies).serve()
 

@@ -27,7 +27,12 @@ def main() -> int:
     if verb not in AS_ROOT or folder is None:
         program = f"/usr/bin/{Path(sys.argv[0]).name}"
         os.execv(program, [program, *words])  # noqa: S606
-    return ask(str(Path(folder, SOCKET)), words)
+    try:
+        return ask(str(Path(folder, SOCKET)), words)
+    except OSError:
+        sys.exit(
+            "apt-get: an image with a base, commands or files of its own gets its packages by .apt_install(…)"
+        )
 
 
 def ask(path: str, words: list[str]) -> int:

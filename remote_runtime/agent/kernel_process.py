@@ -16,6 +16,8 @@ from . import apt_get, kernel_launcher, way_out
 from .lease_folder import LeaseFolder
 
 EXTENSION = "farcell.remote_runtime.agent.kernel_extension"
+FOR_THE_KERNEL = "FARCELL_IMAGE_"
+"""How variables of an image begin that are the kernel's, and would have a say in the agent under their own names."""
 _CHANNELS = ("shell", "iopub", "stdin", "control", "hb")
 
 
@@ -78,6 +80,11 @@ class KernelProcess:
             programs = self._folder.launcher.parent / apt_get.PROGRAMS
             found["PATH"] = f"{programs}:{os.environ.get('PATH', os.defpath)}"
             found[apt_get.FOLDER] = str(self._folder.run)
+            found |= {
+                name.removeprefix(FOR_THE_KERNEL): value
+                for name, value in os.environ.items()
+                if name.startswith(FOR_THE_KERNEL)
+            }
         return found
 
     def _launch(self) -> list[str]:

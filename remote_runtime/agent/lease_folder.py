@@ -14,6 +14,7 @@ class LeaseFolder:
 
     `egress` is the gateway's proxy for this lease, if there is one. `kernel_uid` is the user (and the group) that the
     kernel runs as, and `launcher` the file that starts it there; None: the agent's own user, and ipykernel's launcher.
+    `apt`: whether packages are installed for it.
     """
 
     path: Path
@@ -29,6 +30,7 @@ class LeaseFolder:
     egress: Path | None = None
     kernel_uid: int | None = None
     launcher: Path | None = None
+    apt: bool = False
 
     @classmethod
     def read(cls, path: Path) -> LeaseFolder:
@@ -47,6 +49,7 @@ class LeaseFolder:
             egress=Path(facts["egress"]) if facts.get("egress") else None,
             kernel_uid=facts.get("kernel_uid"),
             launcher=Path(facts["launcher"]) if facts.get("launcher") else None,
+            apt=bool(facts.get("apt")),
         )
 
     @property

@@ -38,6 +38,11 @@ class ImageDesk:
                 sha256=missing,
             )
 
+    def needs_build(self, image: Image) -> bool:
+        """Whether a session with that image has anything to wait for before it waits for a device."""
+        spawners = self._places.spawners.values()
+        return image.is_built or not all(spawner.is_prepared for spawner in spawners)
+
     async def build(self, live: LiveSession) -> frozenset[str] | None:
         """The spawners that have the session's image, once it is built: from then on it waits for a device.
 

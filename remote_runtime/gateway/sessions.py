@@ -129,7 +129,7 @@ class SessionDesk:
             live.relay.command(control.Settings(settings.idle_s, settings.busy_cap_s))
 
     async def _queue(self, user: User, session: Session, queue_s: float) -> Session:
-        building = session.image.is_built
+        building = self._images.needs_build(session.image)
         state = SessionState.BUILDING if building else SessionState.QUEUED
         live = LiveSession(
             session=replace(session, state=state, holder=None, failure=None),

@@ -125,6 +125,11 @@ class Spawner(ABC):
         A place without what it needs (no driver, say) offers less; it does not raise.
         """
 
+    @property
+    def is_prepared(self) -> bool:
+        """Whether a start without an image to build waits for nothing; else ``build(Image())`` comes before it."""
+        return True
+
     async def build(self, image: Image, tell: Callable[[BuildProgress], None]) -> None:  # noqa: ARG002
         """Makes `image` ready, so that `start` finds it; returns at once where it is.
 

@@ -36,7 +36,7 @@ class AgentSettings:
     `python` is the kernel's interpreter; `socket` is where the gateway listens; `run` is for the agent's own sockets.
     `egress` is the socket of the gateway's proxy: where it is given, the agent opens the way there to the kernel.
     `kernel_uid` is the user that the kernel runs as, and `launcher` the file that starts it; None where both processes
-    are one user's, and of one environment.
+    are one user's, and of one environment. `apt`: whether the agent installs Debian's packages for the kernel.
     """
 
     gateway_id: GatewayId
@@ -53,6 +53,7 @@ class AgentSettings:
     egress: str | None = None
     kernel_uid: int | None = None
     launcher: str | None = None
+    apt: bool = False
 
 
 @dataclass(frozen=True, slots=True)

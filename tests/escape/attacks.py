@@ -22,7 +22,8 @@ from typing import Any
 
 Facts = dict[str, Any]
 LIBC = ctypes.CDLL(None, use_errno=True)
-LEASE = Path("/farcell/lease")
+FARCELL = Path("/farcell")
+LEASE = FARCELL / "lease"
 
 
 def first(works: Callable[[Any], object], things: Iterable[object]) -> str | None:
@@ -89,13 +90,13 @@ def other_leases_files(facts: Facts) -> str | None:
 
 
 def agents_files(facts: Facts) -> str | None:
-    """Read the agent's token, its environment or its folder."""
+    """Read the agent's token, settings and log."""
     folders = [
         LEASE,
         *(Path(word) for word in text(f"/proc/{agent()}/cmdline").split("\0") if word.startswith("/")),
     ]
     files = [folder / name for folder in folders for name in ("token", "agent.json", "container.log")]
-    return first(text, [f"/proc/{agent()}/environ", *files])
+    return first(text, files)
 
 
 def agents_program(facts: Facts) -> str | None:
@@ -142,7 +143,7 @@ def other_leases_sockets(facts: Facts) -> str | None:
 
 def gateways_socket(facts: Facts) -> str | None:
     """Connect to the socket on which agents reach the gateway."""
-    return first(connects, [*facts["gateway_sockets"], *Path("/farcell").glob("**/*.sock")])
+    return first(connects, [*facts["gateway_sockets"], *FARCELL.glob("gateway/*"), *FARCELL.glob("egress/*")])
 
 
 def engines_socket(facts: Facts) -> str | None:
@@ -372,6 +373,8 @@ def kernels_memory(facts: Facts) -> str | None:
 def devices(facts: Facts) -> str | None:
     """Open a device of the machine, or make one."""
     usual = {"null", "zero", "full", "random", "urandom", "tty", "ptmx"}
+    if os.uname().version.endswith("Sun Jan 10 15:06:54 PST 2016"):  # gVisor's own kernel, and its own device
+        usual.add("fuse")
     found = [path for path in Path("/dev").iterdir() if path.name not in usual and not path.is_symlink()]
     if got := first(opens, [path for path in found if path.is_block_device() or path.is_char_device()]):
         return got

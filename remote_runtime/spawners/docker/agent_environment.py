@@ -36,7 +36,7 @@ from . import layout
 
 log = logging.getLogger(__name__)
 
-LAYOUT_VERSION = 1
+LAYOUT_VERSION = 2
 """Goes into the name: another way to make the same content is another environment."""
 DISTRIBUTIONS = ("msgspec", "nvidia-ml-py", "psutil", "pyzmq", "tornado", "typing_extensions")
 PARTS = ("agent", "api", "journal", "logs", "wire")
@@ -47,6 +47,8 @@ _LEFT_OUT = (
     *("test", "tests", "idlelib", "tkinter", "turtledemo", "lib2to3", "ensurepip", "distutils", "pydoc_data"),
     *("config-*", "site-packages", "dist-packages", "_tkinter*", "_test*", "*.opt-*.pyc", "*.a", "*.pyi"),
 )
+EMPTY = "empty"
+"""A file without content, for what an image must not bring."""
 _LOADED_LATER = ("libdl.so.2", "libpthread.so.0", "librt.so.1", "libm.so.6")
 """What libraries of the machine's driver name, which come from outside and must not bring another C library."""
 _RESOLVED = re.compile(r"(?:=>\s+|^\s+)(/\S+) \(0x")
@@ -136,6 +138,7 @@ def _fill(folder: Path) -> None:
     shutil.copy(Path(sys.executable).resolve(), folder / "bin" / "python")
     _add_libraries(folder)
     _compile(python)
+    (folder / EMPTY).touch()
     kernel = folder / "kernel"
     kernel.mkdir()
     for name in KERNEL_SIDE:

@@ -7,16 +7,21 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from ...agent.kernel_process import FOR_THE_KERNEL
 from ...api import GatewayId, Isolation, LeaseId
-from ...errors import BadRequest
+from ...errors import BadRequest, ImageNotSupported
 from ..caches import cache_environment
 from ..containment import Labels
 from ..contract import ContainerSpec
 from . import layout
+from .agent_environment import EMPTY
 
 GATEWAY_LABEL, SESSION_LABEL, LEASE_LABEL = "farcell.gateway", "farcell.session", "farcell.lease"
 CAPABILITIES = ("SETUID", "SETGID", "KILL")
 """What is left of root's powers: the agent becomes the gateway's user, and starts and signals the kernel as another."""
+STEERS_THE_LOADER = ("LD_", "GLIBC_TUNABLES")
+"""How variables begin with which an image would choose what is loaded into its container's programs, the agent too."""
+PRELOADS = "/etc/ld.so.preload"
 LOG_SIZE = {"max-size": "10m", "max-file": "2"}
 
 
@@ -50,6 +55,7 @@ class ContainerSettings:
     `agent` is the folder of the agent's environment and `command` starts the agent from where that is mounted.
     `image` is the engine's name of what the lease's image became. `runtimes` are the engine's, by the isolation that
     each gives; an empty one is the engine's default. `gpus` is how devices are asked for: ``cdi`` or ``nvidia``.
+    `image_environment` are the image's own variables.
     """
 
     agent: Path
@@ -60,6 +66,18 @@ class ContainerSettings:
     limits: Limits = field(default_factory=Limits)
     mounts: Sequence[ExtraMount] = ()
     gpus: str = "nvidia"
+    image_environment: Mapping[str, str] = field(default_factory=dict)
+
+
+def image_environment(facts: Mapping[str, Any]) -> dict[str, str]:
+    """The variables of what the engine knows of an image. Raises `ImageNotSupported` for one that declares volumes."""
+    config = facts.get("Config") or {}
+    if volumes := config.get("Volumes"):
+        raise ImageNotSupported(
+            f"the image declares {', '.join(sorted(volumes))} to be volumes, and nothing limits what is written there: "
+            "take one without VOLUME"
+        )
+    return dict(line.split("=", 1) for line in config.get("Env") or () if "=" in line)
 
 
 def container_name(lease_id: LeaseId) -> str:
@@ -123,9 +141,19 @@ def _runtime(name: str) -> dict[str, str]:
 
 
 def _environment(spec: ContainerSpec, settings: ContainerSettings) -> dict[str, str]:
-    """All of it is for the kernel: the agent needs none, and an image's own comes from the image."""
+    """All of it is for the kernel: the agent needs none, and an image's own comes from the image.
+
+    What would steer the agent's loader is empty, and handed on to the kernel under another name.
+    """
     whose = Labels(spec.gateway_id, spec.session_id, spec.lease_id)
+    steering = {
+        name: value
+        for name, value in settings.image_environment.items()
+        if name.startswith(STEERS_THE_LOADER)
+    }
     return {
+        **dict.fromkeys(steering, ""),
+        **{f"{FOR_THE_KERNEL}{name}": value for name, value in steering.items()},
         **settings.environment,
         "HOME": layout.HOME,
         "USER": layout.KERNEL_USER,
@@ -141,6 +169,7 @@ def _mounts(spec: ContainerSpec, settings: ContainerSettings) -> list[dict[str, 
     egress = [mount(spec.egress.parent, layout.EGRESS)] if spec.egress else []
     return [
         mount(settings.agent, layout.AGENT),
+        mount(settings.agent / EMPTY, PRELOADS),
         mount(spec.folder, layout.LEASE, writable=True),
         mount(spec.socket.parent, layout.GATEWAY),
         mount(spec.cache, layout.CACHE, writable=True),

@@ -89,6 +89,10 @@ class Engine:
     async def has_image(self, reference: str) -> bool:
         return await self.inspect_image(reference) is not None
 
+    async def image(self, reference: str) -> dict[str, Any]:
+        """What the engine knows of an image; raises `EngineRefused` where there is none."""
+        return await self.call(lambda client: client.inspect_image(reference))
+
     async def inspect(self, name: str) -> dict[str, Any] | None:
         """What the engine knows of one container; None when there is none of that name."""
         try:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ...api import Image
+from ...api.image import StepKind
 from ...api.json_form import encode
 from ..contract import ContainerSpec
 from ..lease_folder import AgentSettings, write_private
@@ -11,6 +13,7 @@ from . import layout
 from .cache_folder import share_cache
 
 _TOKEN, _SETTINGS, _LOG = "token", "agent.json", "container.log"
+_HARMLESS = (StepKind.PIP, StepKind.APT, StepKind.ENV)
 MAX_NOTED_BYTES = 64 << 10
 
 
@@ -41,6 +44,14 @@ def note_engines_log(folder: Path, said: bytes) -> None:
         (folder / _LOG).write_bytes(said[-MAX_NOTED_BYTES:])
 
 
+def trusts_its_root(image: Image) -> bool:
+    """Whether what the container's root runs is its operator's image and signed packages alone.
+
+    A base, commands and files of the user's own could put any program in apt's place.
+    """
+    return not image.base and all(step.kind in _HARMLESS for step in image.steps)
+
+
 def _agent_settings(spec: ContainerSpec, launcher: str) -> AgentSettings:
     return AgentSettings(
         gateway_id=spec.gateway_id,
@@ -57,4 +68,5 @@ def _agent_settings(spec: ContainerSpec, launcher: str) -> AgentSettings:
         egress=f"{layout.EGRESS}/{spec.egress.name}" if spec.egress else None,
         kernel_uid=layout.KERNEL_UID,
         launcher=launcher,
+        apt=trusts_its_root(spec.image),
     )

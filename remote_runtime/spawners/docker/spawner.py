@@ -24,6 +24,7 @@ from .container import (
     container_name,
     create_body,
     gateway_filter,
+    image_environment,
 )
 from .engine import Engine, EngineRefused
 from .lease import clear_lease, fill_lease, needs_note, note_engines_log
@@ -53,6 +54,7 @@ class DockerSpawner(Spawner):
         self._locks: WeakValueDictionary[LeaseId, asyncio.Lock] = WeakValueDictionary()
         self._starting: set[LeaseId] = set()
         self._under_way: set[asyncio.Task[None]] = set()
+        self._is_prepared = False
         self._has_disk_limit = settings.limits.disk_bytes is not None
 
     @classmethod
@@ -68,8 +70,13 @@ class DockerSpawner(Spawner):
     async def build(self, image: Image, tell: Callable[[BuildProgress], None]) -> None:
         try:
             await self._builder.build(image, tell)
+            self._is_prepared |= not image.is_built
         except EngineRefused as refusal:
             raise BuildFailed(f"the image can't be built: the engine said: {refusal}") from refusal
+
+    @property
+    def is_prepared(self) -> bool:
+        return self._is_prepared
 
     async def start(self, spec: ContainerSpec) -> None:
         abandoned = asyncio.Event()
@@ -205,6 +212,7 @@ class DockerSpawner(Spawner):
             limits=self.settings.limits,
             mounts=self.settings.mounts,
             gpus=await self._offers.gpus(),
+            image_environment=image_environment(await self.engine.image(image)),
         )
 
     def _lock(self, lease_id: LeaseId) -> asyncio.Lock:
@@ -212,7 +220,7 @@ class DockerSpawner(Spawner):
 
     async def _prepare(self) -> None:
         await self._agent_environment()
-        await self._builder.build(Image(), _nobody)
+        await self.build(Image(), _nobody)
 
     async def _see_through(self, work: Coroutine[Any, Any, None]) -> None:
         """Goes on with `work` when the caller is cancelled: a call that the engine has heard can't be taken back."""

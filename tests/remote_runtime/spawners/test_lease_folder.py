@@ -65,6 +65,7 @@ def test_the_agents_settings_are_all_that_it_needs(short):
         "egress": None,
         "kernel_uid": None,
         "launcher": None,
+        "apt": False,
     }
     assert folder.token.read_text() == "secret"
 

@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 
 from farcell.remote_runtime.api import Device, GatewayId, Isolation, LeaseId, SessionId, Walls
-from farcell.remote_runtime.errors import BadRequest
+from farcell.remote_runtime.errors import BadRequest, ImageNotSupported
 from farcell.remote_runtime.spawners.contract import ContainerSpec
 from farcell.remote_runtime.spawners.docker.container import (
     ContainerSettings,
     ExtraMount,
     Limits,
     create_body,
+    image_environment,
 )
 
 TOKEN = "a-token-that-nobody-else-may-see"
@@ -70,6 +71,7 @@ def test_no_part_of_it_knows_the_token():
 def test_only_what_the_lease_needs_is_mounted_and_all_but_its_own_is_read_only():
     assert mounts() == {
         "/farcell/agent": ("/g/agent-environments/agent-1", True),
+        "/etc/ld.so.preload": ("/g/agent-environments/agent-1/empty", True),
         "/farcell/lease": ("/g/leases/lease", False),
         "/farcell/gateway": ("/g/agents", True),
         "/cache": ("/g/cache/ada", False),
@@ -130,3 +132,30 @@ def test_simulated_cards_are_not_asked_for():
     spec = replace(SPEC, devices=(replace(CARD, simulated=True),))
     assert host(spec)["DeviceRequests"] == []
     assert "CUDA_VISIBLE_DEVICES=" in create_body(spec, SETTINGS)["Env"]
+
+
+# --- what an image brings ---
+
+
+def test_an_images_variables_have_no_say_in_what_is_loaded_into_the_agent():
+    image = {
+        "PATH": "/usr/bin",
+        "LD_PRELOAD": "/evil.so",
+        "LD_LIBRARY_PATH": "/opt/cuda",
+        "GLIBC_TUNABLES": "x=1",
+    }
+    variables = create_body(SPEC, replace(SETTINGS, image_environment=image))["Env"]
+    assert {"LD_PRELOAD=", "LD_LIBRARY_PATH=", "GLIBC_TUNABLES="} < {*variables}
+    assert "FARCELL_IMAGE_LD_LIBRARY_PATH=/opt/cuda" in variables
+    assert not any(line.startswith("PATH=") for line in variables)
+
+
+def test_an_images_variables_are_those_of_its_configuration():
+    facts = {"Config": {"Env": ["PATH=/usr/bin", "EMPTY=", "EQUAL=a=b"], "Volumes": None}}
+    assert image_environment(facts) == {"PATH": "/usr/bin", "EMPTY": "", "EQUAL": "a=b"}
+    assert image_environment({"Config": None}) == {}
+
+
+def test_an_image_that_declares_volumes_is_refused():
+    with pytest.raises(ImageNotSupported, match=r"declares /a, /b to be volumes"):
+        image_environment({"Config": {"Volumes": {"/b": {}, "/a": {}}}})

@@ -73,7 +73,10 @@ def run(person: Person, folder: Path):
         (["a.ipynb", "--idle", "soon"], "'soon' is not a duration: "),
         (["a.ipynb", "--gpu", "H100:0"], "'H100:0': the count is a number from 1 to 64"),
         (["a.ipynb", "-k", "pyhton3"], "there is no kernel 'pyhton3'; did you mean 'python3'?"),
-        (["a.ipynb", "-k", "python3", "--gpu", "H100"], "a kernel that is installed (-k) has a --gpu and "),
+        (
+            ["a.ipynb", "-k", "python3", "--gpu", "H100"],
+            "a kernel that is installed (-k) has a --gpu, an --idle",
+        ),
         (["a.ipynb", "-k", "python3", "-o", "."], "the notebook can't be written to .: it is no file"),
         (
             ["a.ipynb", "-k", "python3", "-o", "no/b.ipynb"],

@@ -23,6 +23,7 @@ from farcell.remote_runtime.embedded_facts import EmbeddedFacts
 
 T = TypeVar("T")
 DEVICES = "H100:2,T4:1,L4:8"
+AGENTS = frozenset({"farcell.remote_runtime.agent", "farcell.remote_runtime.agent.contained"})
 NOT_INHERITED = ("JPY_SESSION_NAME", "JPY_PARENT_PID", "FARCELL_SIMULATE", DATA_DIR)
 
 
@@ -101,7 +102,7 @@ class FarMachine:
         return [one for one in psutil.process_iter() if session.lease_id in _values(one)]
 
     def agent(self, session: Session) -> psutil.Process:
-        (agent,) = [one for one in self.of_lease(session) if "farcell.remote_runtime.agent" in one.cmdline()]
+        (agent,) = [one for one in self.of_lease(session) if is_agent(one)]
         return agent
 
     def close(self) -> None:
@@ -134,6 +135,11 @@ def eventually(ask: Callable[[], T], *, within_s: float = DEADLINE_S) -> T:
         assert time.monotonic() < deadline, "it did not come to pass in time"
         time.sleep(0.02)
     return answer
+
+
+def is_agent(process: psutil.Process) -> bool:
+    """Of a process or of a container."""
+    return not AGENTS.isdisjoint(process.cmdline())
 
 
 def kill(process: psutil.Process) -> None:

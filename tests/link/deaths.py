@@ -13,6 +13,7 @@ from farcell.remote_runtime.gateway.lease_folders import LeaseFolders
 from farcell.remote_runtime.gateway.leases import LeaseKeeper
 from farcell.remote_runtime.gateway.sessions import SessionDesk
 from farcell.remote_runtime.spawners import launch
+from farcell.remote_runtime.spawners.docker.spawner import DockerSpawner
 from farcell.remote_runtime.spawners.lease_folder import LeaseFolder
 from farcell.remote_runtime.spawners.machine import Machine
 
@@ -26,14 +27,23 @@ BEFORE: dict[str, tuple[Any, str]] = {
     "before the agent is launched": (launch, "_spawn"),
     "before its agent is bound": (AgentDesk, "bind"),
     "before its kernel is ready": (LeaseKeeper, "agent_ready"),
+    "before the engine is asked for the container": (DockerSpawner, "_create"),
 }
 AFTER: dict[str, tuple[Any, str]] = {
     "after the agent is launched": (launch, "_spawn"),
     "after the agent runs": (Machine, "start"),
     "after its agent is bound": (AgentDesk, "bind"),
     "after its kernel is ready": (LeaseKeeper, "agent_ready"),
+    "after the engine has made the container": (DockerSpawner, "_create"),
+    "after the engine has started the container": (DockerSpawner, "_start_once"),
 }
-POINTS = (*BEFORE, *AFTER)
+OF_DOCKER = (
+    "before the engine is asked for the container",
+    "after the engine has made the container",
+    "after the engine has started the container",
+)
+POINTS = tuple(point for point in BEFORE | AFTER if point not in OF_DOCKER)
+"""Those that a start in a process comes to."""
 
 
 def die_at(point: str) -> None:

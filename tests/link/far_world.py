@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from far_machine import DEADLINE_S, kill
+from far_machine import DEADLINE_S, is_agent, kill
 from faulty_proxy import PIECE_BYTES, Closing, Pipe, Proxies
 from processes import DATA_DIR, processes_of
 
@@ -68,7 +68,7 @@ class World(Closing):
         return found
 
     def agent(self, session: Session) -> psutil.Process:
-        return next(one for one in self.of_lease(session) if "farcell.remote_runtime.agent" in one.cmdline())
+        return next(one for one in self.of_lease(session) if is_agent(one))
 
     def of_lease(self, session: Session) -> list[psutil.Process]:
         return [one for one in psutil.process_iter() if session.lease_id in _values(one)]

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from endings import assert_whole
 from far_machine import eventually, kill
 from far_world import OwnWorld
 from scripted_cell import Script, Told, answer_to, follow
@@ -59,14 +60,6 @@ def running_gateway(own: OwnWorld) -> psutil.Process:
     """The one that the client has, or a new one where the last was killed and nobody has needed another since."""
     own.client.sessions()
     return own.gateway
-
-
-def assert_whole(script: Script, told: Told) -> None:
-    assert told.end is not None
-    assert told.end.error is None
-    assert told.shown == script.expected
-    assert told.questions == script.questions
-    assert script.times_run == 1
 
 
 def assert_bill_is_right(own: OwnWorld) -> None:

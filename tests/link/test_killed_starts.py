@@ -9,10 +9,10 @@ from random import Random
 import psutil
 import pytest
 from deaths import POINTS
+from endings import assert_ended_cleanly, assert_whole, free
 from far_machine import eventually, kill
 from far_world import FarWorld
-from scripted_cell import Script, Told, follow
-from the_book import charged_and_owed
+from scripted_cell import Script, follow
 
 from farcell.remote_runtime.api import EndReason, Request, SessionKey, SessionSpec, SessionState
 from farcell.remote_runtime.client.blocking import Client
@@ -42,30 +42,6 @@ def script(world: FarWorld) -> Script:
     script.shows("shown", "one")
     script.prints("last")
     return script
-
-
-def assert_whole(script: Script, told: Told) -> None:
-    assert told.end is not None
-    assert told.end.error is None
-    assert told.shown == script.expected
-    assert script.times_run == 1
-
-
-def assert_ended_cleanly(world: FarWorld, name: str) -> None:
-    """One lease has been enough, its bill is right, and with its end all is free again."""
-    session = world.session(name)
-    leases = [
-        one for one in world.client.get("/farcell/v1/leases")["leases"] if one["session_id"] == session.id
-    ]
-    assert [one["id"] for one in leases] == [session.lease_id]
-    world.client.stop(session.id)
-    assert not world.of_lease(session)
-    assert free(world) == 8
-    assert all(paid == owed for paid, owed in charged_and_owed(world.folder).values())
-
-
-def free(world: FarWorld) -> int:
-    return next(offer.count_free for offer in world.client.offers() if offer.name == "H100")
 
 
 # --- starts ---

@@ -20,9 +20,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "machine" in metafunc.fixturenames:
         cells_alone = "machine" not in signature(metafunc.function).parameters
         both = cells_alone and metafunc.module.__name__.rpartition(".")[2] in IN_CONTAINERS_TOO
-        metafunc.parametrize(
-            "machine", ["process", "docker"] if both else ["process"], indirect=True, scope="module"
-        )
+        # without a scope: a module's own machine may be one for each test
+        metafunc.parametrize("machine", ["process", "docker"] if both else ["process"], indirect=True)
 
 
 @pytest.fixture(scope="module")

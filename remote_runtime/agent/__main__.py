@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from .kernel_process import KernelProcess
@@ -17,8 +18,9 @@ def main() -> int:
     folder = LeaseFolder.read(Path(sys.argv[1]))
     output, written_by_kernel = os.pipe()
     if folder.kernel_uid is not None:  # who opens /dev/stderr anew is asked for its permissions
-        os.fchown(written_by_kernel, -1, folder.kernel_uid)
-        os.fchmod(written_by_kernel, 0o620)
+        with suppress(OSError):  # gVisor changes no pipe's owner
+            os.fchown(written_by_kernel, -1, folder.kernel_uid)
+            os.fchmod(written_by_kernel, 0o620)
     kernel = KernelProcess(folder, written_by_kernel)
     kernel.start()
     from .application import run

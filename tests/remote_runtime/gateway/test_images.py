@@ -97,6 +97,20 @@ async def test_a_session_without_an_image_to_build_builds_nothing(house, ada, bu
     assert builds.begun == 0
 
 
+async def test_a_spawner_that_is_not_prepared_yet_is_waited_for_like_a_build(house, ada, builds, monkeypatch):
+    """What every container needs is made once: with nothing held, and told as any image's build."""
+    spawner = house.gateway.places.spawners["process"]
+    monkeypatch.setattr(type(spawner), "is_prepared", property(lambda _: builds.finish.is_set()))
+    session = (await ada.session(image=to_json(Image(python=sys.executable)))).json
+    assert session["state"] == "building"
+    await until(lambda: builds.begun)
+    builds.finish.set()
+    await ada.until_state(session["id"], "starting")
+    again = (await ada.session(name="again", image=to_json(Image(python=sys.executable)))).json
+    assert again["state"] != "building"
+    assert builds.begun == 1
+
+
 async def test_two_sessions_share_one_build(house, ada, bob, builds):
     one = (await ada.session(image=PLAIN)).json["id"]
     other = (await bob.session(image=PLAIN)).json["id"]

@@ -67,6 +67,7 @@ class _Pieces:
         self._received = received
         self._refused = False
         self.refusal = b""
+        self.begun: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.taken = 0
         self.over = False
 
@@ -79,6 +80,8 @@ class _Pieces:
             self.refusal += piece
         elif not self.over:
             self.taken += 1
+            if not self.begun.done():
+                self.begun.set_result(None)
             self._received(piece)
 
 
@@ -173,13 +176,15 @@ class GatewayClient:
     ) -> None:
         """Returns when the body is at its end; raises `TimeoutError` when nothing of it comes."""
         begin_s = max(quiet_s, ANSWER_PINGS * PING_S)
-        seen = -1
+        begins: set[asyncio.Future[Any]] = {fetching, pieces.begun}
+        if not (await asyncio.wait(begins, timeout=begin_s, return_when=asyncio.FIRST_COMPLETED))[0]:
+            raise TimeoutError(f"nothing came for {begin_s:g} s")
+        seen = 0
         while not fetching.done():
-            wait_s = quiet_s if pieces.taken else begin_s
             if seen == pieces.taken:
-                raise TimeoutError(f"nothing came for {wait_s:g} s")
+                raise TimeoutError(f"nothing came for {quiet_s:g} s")
             seen = pieces.taken
-            await asyncio.wait({fetching}, timeout=wait_s)
+            await asyncio.wait({fetching}, timeout=quiet_s)
 
     async def websocket(self, path: str, subprotocol: str) -> WebSocketClientConnection:
         """A WebSocket on which the gateway speaks `subprotocol`, without Nagle's delay."""

@@ -18,10 +18,11 @@ from farcell.remote_runtime.spawners.contract import ContainerState
 
 sys.path.insert(0, str(Path(__file__).parent))  # the modules beside this one are found by name
 
+from docker_engine import docker_client
 from docker_place import DockerPlace
 from spawner_places import TOKEN, until
 
-from farcell.remote_runtime.spawners.docker.container import ExtraMount, Limits
+from farcell.remote_runtime.spawners.docker.container import ExtraMount, Limits, container_name
 
 LIMITS = Limits(memory_bytes=512 << 20, cpus=1.5, pids=64, disk_bytes=1 << 30, shm_bytes=64 << 20)
 
@@ -107,6 +108,25 @@ async def test_a_start_that_hangs_can_be_given_up_and_leaves_nothing(place):
     place.engine.gate.unlink()
     assert not place.leftovers(spec)
     assert not place.processes()
+
+
+async def test_what_the_engine_made_late_for_a_gateway_that_died_is_replaced(place, monkeypatch):
+    spec = place.spec()
+    spawner = place.open()
+    with docker_client(place.engine) as client:
+        late = client.create_container(place.engine.image, "true", name=container_name(spec.lease_id))["Id"]
+    seen = spawner.engine.inspect
+    not_yet = [None]
+
+    async def inspect(name: str) -> object:
+        return not_yet.pop() if not_yet else await seen(name)
+
+    monkeypatch.setattr(spawner.engine, "inspect", inspect)
+    await spawner.start(spec)
+    assert not not_yet
+    assert place.inspect(spec)["Id"] != late
+    assert (spec.folder / "token").read_text() == TOKEN
+    assert [one.state for one in await spawner.list(place.gateway_id)] == [ContainerState.RUNNING]
 
 
 async def test_an_image_that_was_never_built_is_refused_and_leaves_nothing(place):

@@ -144,10 +144,25 @@ class DockerSpawner(Spawner):
         if not spec.image.is_built:
             await self._builder.build(spec.image, _nobody)
         body = create_body(spec, await self._container_settings(agent, image))
-        await asyncio.to_thread(fill_lease, spec, agent.launcher)
-        await self._create(name, body)
+        await self._create_anew(spec, agent.launcher, body)
         await self.engine.call(lambda client: client.start(name))
         log.info("lease %s: container %s started", spec.lease_id, name)
+
+    async def _create_anew(self, spec: ContainerSpec, launcher: str, body: dict[str, Any]) -> None:
+        """What a gateway before this one has asked for in its last moment may be made only now: it goes."""
+        pause_s = _FIRST_PAUSE_S
+        while True:
+            await asyncio.to_thread(fill_lease, spec, launcher)
+            try:
+                await self._create(container_name(spec.lease_id), body)
+            except EngineRefused as refusal:
+                if refusal.status != 409 or pause_s > _LAST_PAUSE_S:
+                    raise
+                await asyncio.sleep(pause_s)
+                pause_s *= 2
+                await self._end(spec.lease_id)
+            else:
+                return
 
     async def _create(self, name: str, body: dict[str, Any]) -> None:
         if not self._has_disk_limit:

@@ -127,8 +127,8 @@ def create_body(spec: ContainerSpec, settings: ContainerSettings) -> dict[str, A
             "RestartPolicy": {"Name": "no"},
             "LogConfig": {"Type": "json-file", "Config": LOG_SIZE},
             "Mounts": _mounts(spec, settings),
-            # the agent's group and the kernel's: each makes sockets there that the other can use
-            "Tmpfs": {layout.RUN: f"rw,nosuid,nodev,noexec,size=1m,mode=0770,uid=0,gid={layout.KERNEL_UID}"},
+            # agent and kernel, whom alone it is for, each make sockets there; Podman's engine gives it to nobody
+            "Tmpfs": {layout.RUN: "rw,nosuid,nodev,noexec,size=1m,mode=0777"},
             "Ulimits": [{"Name": "core", "Soft": 0, "Hard": 0}],
             "DeviceRequests": _device_requests(spec, settings.gpus),
             **_limits(settings.limits),

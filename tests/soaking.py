@@ -25,6 +25,7 @@ PREFACE = """# The soak: what holds over many seeds
   refused, cut after so many bytes; and gateways killed. What the client showed is compared, piece by piece, with what
   the cell is written to show; a file on disk counts how often it ran. *Cold*: the session is not there yet, so that the
   faults, more of them killed gateways, come while it is queued and starts; one lease must have been enough.
+  *Containers*: both kinds, with an engine's containers in place of processes.
 - **Journal** and **stream**: histories by hypothesis, and writers killed while they write and compact.
 - **Volumes**: histories by hypothesis of two writers, a reader, garbage collection without grace and crashes at every
   operation of the store; and committers and collectors killed while both run.

@@ -18,10 +18,16 @@ IN_CONTAINERS_TOO = ("test_input", "test_interrupts", "test_output", "test_tab",
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "machine" in metafunc.fixturenames:
-        cells_alone = "machine" not in signature(metafunc.function).parameters
-        both = cells_alone and metafunc.module.__name__.rpartition(".")[2] in IN_CONTAINERS_TOO
         # without a scope: a module's own machine may be one for each test
-        metafunc.parametrize("machine", ["process", "docker"] if both else ["process"], indirect=True)
+        metafunc.parametrize("machine", _kinds(metafunc), indirect=True)
+
+
+def _kinds(metafunc: pytest.Metafunc) -> list[str]:
+    module = metafunc.module.__name__.rpartition(".")[2]
+    if module.startswith("test_docker_"):
+        return ["docker"]
+    cells_alone = "machine" not in signature(metafunc.function).parameters
+    return ["process", "docker"] if cells_alone and module in IN_CONTAINERS_TOO else ["process"]
 
 
 @pytest.fixture(scope="module")

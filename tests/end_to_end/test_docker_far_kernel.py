@@ -5,14 +5,12 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
 import psutil
 import pytest
 from docker_engine import DockerEngine, docker_client
-from docker_machine import docker_machine
 from far_machine import FarMachine, eventually, kill
 from notebook_driver import Notebook
 
@@ -25,12 +23,6 @@ IN_A_CONTAINER = "10001 /home/farcell/work"
 DEADLINE_S = 120
 GPU = "L4"
 """Of which there are enough for the sessions of all tests."""
-
-
-@pytest.fixture(scope="module")
-def machine(docker_engine: DockerEngine) -> Iterator[FarMachine]:
-    with docker_machine(docker_engine) as machine:
-        yield machine
 
 
 @pytest.fixture(scope="module")

@@ -128,11 +128,11 @@ def test_what_a_cell_installs_is_told_kept_and_there_at_the_next_start(notebook:
     again = notebook.run("%%gpu\ntry:\n    import tinythree\nexcept ImportError:\n    print('gone')")
     assert again.stdout == "gone\n"
     assert "1 package was installed by hand: '%gpu image save' keeps it" in again.notes[0]
-    assert "kept as mine, for the next start of hand" in notebook.run("%gpu image save mine").result
-    assert "mine" in notebook.run("%gpu image list").result
+    assert "kept as handmade, for the next start of hand" in notebook.run("%gpu image save handmade").result
+    assert "handmade" in notebook.run("%gpu image list").result
     notebook.run("%gpu stop hand")
     assert notebook.run("%%gpu\nimport tinyone, tinythree; print(tinythree.version)").stdout == "1.0\n"
     other = notebook.run(
-        "%%gpu L4 -n second --image mine\nimport tinyone, tinythree; print(tinythree.version)"
+        "%%gpu L4 -n second --image handmade\nimport tinyone, tinythree; print(tinythree.version)"
     )
     assert other.stdout == "1.0\n", other.outputs

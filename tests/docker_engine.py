@@ -111,7 +111,7 @@ class DockerEngine:
             "build_network": "none",
             "build_arguments": BUILD_ARGUMENTS,
             "agents": str(self.agents),
-            "max_disk_bytes": 2 << 30,
+            "max_disk_bytes": None,
             "shm_bytes": 1 << 30,
             **more,
         }
@@ -144,13 +144,25 @@ def docker_client(engine: DockerEngine) -> Iterator[APIClient]:
 
 @pytest.fixture(scope="session")
 def docker_engine(require: Callable[..., str]) -> Iterator[DockerEngine]:
-    """Starts when the first test asks for it, and ends with the last."""
+    """Starts when the first test asks for it, and ends with the last. No container on it has its disk limited."""
+    _require_programs(require)
+    with running_engine() as engine:
+        yield engine
+
+
+@pytest.fixture(scope="session")
+def limiting_engine(require: Callable[..., str]) -> Iterator[DockerEngine]:
+    """One more, for limits of disks: once btrfs counts what a container has, each removal costs seconds of a core."""
+    _require_programs(require)
+    with running_engine() as engine:
+        yield engine
+
+
+def _require_programs(require: Callable[..., str]) -> None:
     require("root", "runs a Docker engine of the tests' own", found=os.geteuid() == 0)
     for program in PROGRAMS:
         found = shutil.which(program, path=PATH) is not None
         require(program, "the Docker engine of the tests needs it", found=found)
-    with running_engine() as engine:
-        yield engine
 
 
 @contextmanager

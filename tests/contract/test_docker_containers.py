@@ -28,8 +28,8 @@ LIMITS = Limits(memory_bytes=512 << 20, cpus=1.5, pids=64, disk_bytes=1 << 30, s
 
 
 @pytest.fixture
-async def place(docker_engine) -> AsyncIterator[DockerPlace]:
-    place = DockerPlace(engine=docker_engine)
+async def place(limiting_engine) -> AsyncIterator[DockerPlace]:
+    place = DockerPlace(engine=limiting_engine)
     yield place
     spawner = place.open()
     for container in await spawner.list(place.gateway_id):
@@ -72,6 +72,7 @@ async def test_every_flag_is_what_was_asked_for(place, tmp_path):
     assert host["ReadonlyPaths"]
     assert {one["Destination"]: (one["Source"], one["RW"]) for one in found["Mounts"]} == {
         "/farcell/agent": (str(place.open().settings.agents / agent_folder(found)), False),
+        "/etc/ld.so.preload": (str(place.open().settings.agents / agent_folder(found) / "empty"), False),
         "/farcell/lease": (str(spec.folder), True),
         "/farcell/gateway": (str(spec.socket.parent), False),
         "/cache": (str(spec.cache), True),
@@ -169,7 +170,7 @@ async def test_only_runtimes_that_the_engine_has_are_offered(place):
 
 
 @pytest.mark.parametrize("runtime", ["crun", "runsc"])
-async def test_every_runtime_starts_and_stops_a_lease(docker_engine, place, runtime):
+async def test_every_runtime_starts_and_stops_a_lease(limiting_engine, place, runtime):
     spec = place.spec("daemon")
     spawner = place.open(runtimes={Isolation.CONTAINER: runtime})
     await spawner.start(spec)

@@ -29,16 +29,18 @@ Attack = Callable[[Facts], str | None]
 
 
 @pytest.fixture(scope="module", params=["container", "sandbox"])
-def walled_range(request: pytest.FixtureRequest, docker_engine: DockerEngine) -> Iterator[tuple[str, Range]]:
+def walled_range(
+    request: pytest.FixtureRequest, limiting_engine: DockerEngine
+) -> Iterator[tuple[str, Range]]:
     level: str = request.param
-    config = docker_engine.config(
+    config = limiting_engine.config(
         max_processes=LIMITS["processes"],
         max_memory_bytes=LIMITS["memory_bytes"],
         max_disk_bytes=LIMITS["disk_bytes"],
         shm_bytes=LIMITS["shm_bytes"],
         networks={"container": "egress", "sandbox": "egress"},
     )
-    targets = {"engine_sockets": [str(docker_engine.socket)]}
+    targets = {"engine_sockets": [str(limiting_engine.socket)]}
     with shooting_range(
         config, "cpu" if level == "container" else f"cpu --isolation {level}", targets
     ) as made:
@@ -54,8 +56,8 @@ def test_walls_hold(walled_range: tuple[str, Range], escapes: Escapes, attack: A
 
 
 @pytest.fixture(scope="module")
-def open_range(docker_engine: DockerEngine) -> Iterator[Range]:
-    targets = {"agents_folders": [str(PROGRAM)], "engine_sockets": [str(docker_engine.socket)]}
+def open_range(limiting_engine: DockerEngine) -> Iterator[Range]:
+    targets = {"agents_folders": [str(PROGRAM)], "engine_sockets": [str(limiting_engine.socket)]}
     with shooting_range(PROCESS, "cpu", targets) as made:
         yield made
 

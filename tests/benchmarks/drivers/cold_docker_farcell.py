@@ -12,7 +12,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from cold_docker_kernel import CODE, LIMITS
+from cold_docker_kernel import CODE
 from cold_farcell import since
 from docker_engine import DockerEngine
 from farcell_cells import new_spec, wait_for
@@ -49,7 +49,7 @@ def gateways() -> Iterator[Measure]:
 
         def measure(runtime: str) -> dict[str, Any]:
             if runtime not in machines:
-                config = engine.config(runtimes={"container": runtime}, max_disk_bytes=LIMITS.disk_bytes)
+                config = engine.config(runtimes={"container": runtime})
                 machines[runtime] = stack.enter_context(ServedMachine(config, "H100:1"))
             os.environ["FARCELL_DATA_DIR"] = str(machines[runtime].folder)
             return start_and_run()

@@ -30,7 +30,7 @@ EAGER_RECONNECT_MS = 5
 CHANNELS = ("shell", "iopub", "stdin", "control", "hb")
 REACHED = {"runsc": LISTENING_SANDBOX}
 """The kernel is to be reached on its own sockets, without an agent that dials out."""
-LIMITS = Limits(pids=4096, disk_bytes=2 << 30, shm_bytes=1 << 30)
+LIMITS = Limits(pids=4096, shm_bytes=1 << 30)
 
 
 def spec_in(folder: Path) -> ContainerSpec:

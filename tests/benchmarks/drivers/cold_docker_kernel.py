@@ -23,6 +23,7 @@ from serving import Measure, serve
 
 from farcell.remote_runtime.api import GatewayId, Image, Isolation, LeaseId, SessionId
 from farcell.remote_runtime.spawners.contract import ContainerSpec
+from farcell.remote_runtime.spawners.docker.agent_environment import EMPTY
 from farcell.remote_runtime.spawners.docker.container import ContainerSettings, Limits, create_body
 
 CODE = "print('here', flush=True)"
@@ -38,6 +39,7 @@ def spec_in(folder: Path) -> ContainerSpec:
     for name in ("lease", "gateway", "cache", "agent"):
         (folder / name).mkdir()
         (folder / name).chmod(0o777)
+    (folder / "agent" / EMPTY).touch()
     return ContainerSpec(
         gateway_id=GatewayId("benchmark"),
         session_id=SessionId("benchmark"),

@@ -63,7 +63,7 @@ def wait_for(cell: CellRun, began: float) -> Start:
     return Start(first_output_s, str(event.error or ""))
 
 
-def section(starts: Sequence[Start]) -> str:
+def section(starts: Sequence[Start], machine: str) -> str:
     """For the page of benchmarks."""
     times = sorted(one.first_output_s for one in starts if one.first_output_s is not None)
     lost = [one.why for one in starts if one.first_output_s is None]
@@ -79,7 +79,7 @@ def section(starts: Sequence[Start]) -> str:
             "| --: | --: | --: | --: | --: |",
             row,
             "",
-            f"{today()}, {machine_facts()}. Simulated devices.",
+            f"{today()}, {machine}. Simulated devices.",
             *(f"Lost: {why}" for why in lost),
         ]
     )
@@ -97,7 +97,8 @@ def main() -> int:
     parser.add_argument("--starts", type=int, default=50)
     parser.add_argument("--write", type=Path, metavar="PAGE")
     options = parser.parse_args()
-    text = section(start_all(options.starts))
+    machine = machine_facts()
+    text = section(start_all(options.starts), machine)
     sys.stdout.write(f"{text}\n")
     if options.write:
         write(options.write, text)

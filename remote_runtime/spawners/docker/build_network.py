@@ -88,17 +88,19 @@ class BuildNetwork:
         await self._engine.call(lambda client: client.start(name))
         try:
             async with asyncio.timeout(LISTENS_WITHIN_S):
-                while LISTENS not in (
-                    said := (await self._engine.log_tail(name, 20)).decode(errors="replace")
-                ):
+                while LISTENS not in await self._said(name):
                     facts = await self._engine.inspect(name)
                     if facts is None or not facts["State"]["Running"]:
+                        last = facts and (await self._said(name)).strip()
                         raise BuildFailed(
-                            f"builds have no way to the gateway's proxy: {said.strip() or 'it is gone'}"
+                            f"builds have no way to the gateway's proxy: {last or 'it is gone'}"
                         )
                     await asyncio.sleep(0.05)
         except TimeoutError as error:
             raise BuildFailed("builds have no way to the gateway's proxy: it does not open") from error
+
+    async def _said(self, name: str) -> str:
+        return (await self._engine.log_tail(name, 20)).decode(errors="replace")
 
     async def _remove(self, name: str) -> None:
         try:

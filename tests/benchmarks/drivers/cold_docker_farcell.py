@@ -4,40 +4,18 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from cold_docker_kernel import CODE
-from cold_farcell import since
+from cold_farcell import start_and_run
 from docker_engine import DockerEngine
-from farcell_cells import new_spec, wait_for
-from lease_trace import steps_of
 from served_machine import ServedMachine
 from serving import Measure, serve
-
-from farcell.remote_runtime.client.blocking import Client
-from farcell.remote_runtime.client.cell import Began, CellSource, Ended, Output, new_header
-
-
-def start_and_run() -> dict[str, Any]:
-    began, began_at = time.perf_counter(), time.time()
-    with closing(Client()) as client:
-        cell = client.run_cell(CellSource(CODE, new_header()), new_spec())
-        wait_for(cell, Began)
-        begun_at = time.time()
-        wait_for(cell, Output)
-        took_s = time.perf_counter() - began
-        wait_for(cell, Ended)
-        assert cell.session is not None
-        own = [("client: the cell runs", begun_at), ("client: first output", began_at + took_s)]
-        steps = since(began_at, began_at + took_s, [*own, *steps_of(client, cell.session.id)])
-        client.stop(cell.session.id)
-    return {"value": took_s, "trace": steps}
 
 
 @contextmanager
@@ -52,7 +30,7 @@ def gateways() -> Iterator[Measure]:
                 config = engine.config(runtimes={"container": runtime})
                 machines[runtime] = stack.enter_context(ServedMachine(config, "H100:1"))
             os.environ["FARCELL_DATA_DIR"] = str(machines[runtime].folder)
-            return start_and_run()
+            return start_and_run(CODE)
 
         yield measure
 

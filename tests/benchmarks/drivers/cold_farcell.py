@@ -32,12 +32,12 @@ def start_and_run(code: str) -> dict[str, Any]:
         wait_for(cell, Ended)
         assert cell.session is not None
         own = [("client: the cell runs", begun_at), ("client: first output", began_at + took_s)]
-        steps = since(began_at, began_at + took_s, [*own, *steps_of(client, cell.session.id)])
+        steps = _since(began_at, began_at + took_s, [*own, *steps_of(client, cell.session.id)])
         client.stop(cell.session.id)
     return {"value": took_s, "trace": steps}
 
 
-def since(began_at: float, ended_at: float, steps: list[Step]) -> list[Step]:
+def _since(began_at: float, ended_at: float, steps: list[Step]) -> list[Step]:
     """Only what happened meanwhile; logs tell milliseconds."""
     return [(step, at - began_at) for step, at in steps if began_at - 0.001 <= at <= ended_at + 0.001]
 

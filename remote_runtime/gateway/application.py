@@ -170,8 +170,8 @@ async def open_gateway(
         stack.push_async_callback(places.close)
         background = await stack.enter_async_context(Background())
         gateway = Gateway(options, gateway_id, database, places, background)
-        stack.callback(gateway.keeper.egress.close)
-        gateway.keeper.open_builds_way_out()
+        stack.callback(gateway.keeper.ways_out.close_desk)
+        gateway.keeper.ways_out.open_for_builds()
         desk, images = gateway.desk, gateway.images
         await Recovery(database, places, gateway.keeper, background, desk.place, images.build).run()
         background.repeat(gateway.tick, TICK_S, "the tick")

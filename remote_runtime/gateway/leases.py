@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection
@@ -21,8 +20,6 @@ from ..api import (
     Lease,
     LeaseId,
     LeaseState,
-    Network,
-    Reach,
     SessionId,
     SessionState,
     Shown,
@@ -37,12 +34,13 @@ from .background import Background
 from .bookkeeper import Bookkeeper
 from .containers import Containers
 from .database import Database
-from .egress import BUILDS, EgressDesk, socket_of
+from .egress import EgressDesk
 from .lease_folders import KEPT_LOGS, LeaseFolders
 from .live_session import LiveSession
 from .options import GatewayOptions
 from .places import Places
 from .users import hash_token, new_token
+from .ways_out import WaysOut
 
 _log = logging.getLogger(__name__)
 
@@ -66,7 +64,7 @@ class LeaseKeeper:
         self._by_lease: dict[LeaseId, LiveSession] = {}
         self.folders = LeaseFolders(options.folder)
         self.containers = Containers(gateway_id, places)
-        self.egress = EgressDesk(options.egress, background)
+        self.ways_out = WaysOut(EgressDesk(options.egress, background), self.folders, places)
         self._journal_bytes = options.journal_bytes
         self._log_bytes = options.log_bytes
         self._log_age_s = options.log_days * 86_400
@@ -146,29 +144,13 @@ class LeaseKeeper:
 
     async def _start_container(self, live: LiveSession, lease: Lease, container: ContainerSpec) -> None:
         await asyncio.to_thread(self.folders.make, lease.id, live.owner)
-        self.open_way_out(live, lease)
+        self.ways_out.open(live, lease)
         if not live.ending:
             await self.containers.start(lease, container)
         if live.ending:
             await self.containers.stop(lease)
-            await self.egress.close_lease(lease.id)
+            await self.ways_out.close(lease.id)
         await self._wait_until_ready(live, lease)
-
-    def open_way_out(self, live: LiveSession, lease: Lease) -> None:
-        """The proxy of a lease whose network has one. Raises `StartFailed` where it can't listen."""
-        network = self._places.network(lease, live.session.walls)
-        if network is not None:
-            try:
-                self.egress.open(lease.id, self.folders.lease(lease.id), network)
-            except OSError as error:
-                raise StartFailed(
-                    f"the proxy to {network} can't listen: {error.strerror or error}"
-                ) from error
-
-    def open_builds_way_out(self) -> None:
-        """Where spawners make walls, their builds reach what the operator's rules let through."""
-        if any(spawner.networks for spawner in self._places.spawners.values()):
-            self.egress.open(BUILDS, self.folders.builds, Network(Reach.EGRESS))
 
     def _container(
         self, live: LiveSession, lease: Lease, devices: tuple[Device, ...], token: str
@@ -186,14 +168,8 @@ class LeaseKeeper:
             token=token,
             image=live.session.image,
             walls=live.session.walls,
-            egress=self._egress_socket(live, lease),
+            egress=self.ways_out.socket(live, lease),
         )
-
-    def _egress_socket(self, live: LiveSession, lease: Lease) -> Path | None:
-        network = self._places.network(lease, live.session.walls)
-        if network is None or network.reach is Reach.NONE:
-            return None
-        return socket_of(self.folders.lease(lease.id))
 
     async def _wait_until_ready(self, live: LiveSession, lease: Lease) -> None:
         """Raises `StartFailed`, with the log's last lines, as soon as the container is seen dead."""
@@ -321,7 +297,7 @@ class LeaseKeeper:
             live.lease = lease = records.end_lease(lease, reason, detail, live.unsaved)
             _log.info("lease %s ended: %s %s", lease.id, reason.value, detail)
             self._by_lease.pop(lease.id, None)
-            await self.egress.close_lease(lease.id)
+            await self.ways_out.close(lease.id)
             await asyncio.to_thread(self.folders.empty, lease.id)
             await self._trim(live.session.id)
         await self.bookkeeper.flush()

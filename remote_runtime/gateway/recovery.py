@@ -92,7 +92,7 @@ class Recovery:
     def _open_way_out(self, live: LiveSession, lease: Lease) -> None:
         """Its container has the folder where the socket was, and looks for it there again."""
         try:
-            self._keeper.open_way_out(live, lease)
+            self._keeper.ways_out.open(live, lease)
         except StartFailed as error:
             _log.error("lease %s has lost its way out: %s", lease.id, error.message)
 

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 from ipykernel.ipkernel import IPythonKernel
-from traitlets import Unicode
 from zmq import Frame
 from zmq.eventloop.zmqstream import ZMQStream
 
@@ -27,6 +26,7 @@ from farcell.remote_runtime.wire.messages import decode
 
 from . import routing
 from .messages import Request, on_main_shell, read, write
+from .options import SessionOptions
 from .order import Cell, CellOrder
 from .questions import LocalAnswers
 from .routing import Place
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from ..notebook import Notebook
     from .far_cell import FarCell
     from .far_side import FarSide
-    from .session_spec import Asked
 
 T = TypeVar("T")
 
@@ -45,7 +44,7 @@ RUN_A_CELL_FIRST = (
 )
 
 
-class FarcellKernel(IPythonKernel):
+class FarcellKernel(SessionOptions, IPythonKernel):
     """Starts like any IPython kernel, free of charge; its first cell asks for the session."""
 
     # what IPKernelApp always gives, and traitlets' types leave open
@@ -54,14 +53,6 @@ class FarcellKernel(IPythonKernel):
     session: Any
     shell_stream: Any
     control_stream: Any
-
-    gpu = Unicode("cpu", help="what cells run on: H100, h100:2, H100,L40S, 24GB, cpu").tag(config=True)
-    session_name = Unicode("", help="the session's name; by default that of its first GPU").tag(config=True)
-    idle = Unicode("", help="the idle time after which the session stops, such as 10m").tag(config=True)
-    network = Unicode("", help="what its container reaches: none, egress, or host names").tag(config=True)
-    isolation = Unicode("", help="container or sandbox").tag(config=True)
-    image = Unicode("", help="a saved image's name, or a registry's reference").tag(config=True)
-    pip = Unicode("", help="packages to install, such as 'torch transformers'").tag(config=True)
 
     def start(self) -> None:
         self._order = CellOrder(self._start_cell, self._abort_cell, lambda: self._attached)
@@ -107,18 +98,11 @@ class FarcellKernel(IPythonKernel):
 
             self._far = FarSide(
                 FrontEnd(self, self.session.sign, self._topic, self.session.session),
-                lambda core: session_spec(core, self.notebook, self._asked),
+                lambda core: session_spec(core, self.notebook, self.asked),
                 self._was_restarted,
                 self._far_cell_ended,
             )
         return self._far
-
-    @property
-    def _asked(self) -> Asked:
-        from .session_spec import Asked
-
-        walls = (self.network, self.isolation)
-        return Asked(self.gpu, self.session_name, self.idle, *walls, self.image, self.pip)
 
     def _far_cell_ended(self, cell: FarCell) -> None:
         """The numbers of cells that run here go on from those of the far ones."""
